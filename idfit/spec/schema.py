@@ -1,0 +1,168 @@
+"""Everything a problem file can say, as plain validated data.
+
+A `ProblemSpec` is the one form in which a problem travels: every file format produces it, workers receive it,
+hashes are taken of it, and it prints itself as TOML. It holds texts and numbers only; formulas are parsed, and
+names resolved, by `idfit.spec.check` and `idfit.problem.build`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Number = Annotated[float, Field(strict=False), AfterValidator(_finite)]
+Formula = Number | str
+Scale = Literal["lin", "log", "log10", "logit"]
+Transform = Literal["lin", "log", "log10", "log2"]
+Distribution = Literal["normal", "log-normal", "laplace", "log-laplace", "student-t"]
+Interpolation = Literal["linear", "step", "cubic"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StateSpec(_Entry):
+    """`init` is a number or a formula of parameters; `volume` makes rates of reactions amounts per time."""
+
+    init: Formula = 0.0
+    unit: str | None = None
+    volume: Formula | None = None
+
+
+class ReactionSpec(_Entry):
+    """`eq` as in ``2 A + B <-> C``; `rate` is the net rate from left to right."""
+
+    eq: str
+    rate: Formula
+
+
+class ParameterSpec(_Entry):
+    """A parameter on the natural scale. `tie` is a formula of other parameters; `per` names the data column
+    (or ``condition``) for each value of which there is a copy of its own."""
+
+    value: Number | None = None
+    min: Number | None = None
+    max: Number | None = None
+    scale: Scale = "lin"
+    unit: str | None = None
+    fixed: bool = False
+    tie: str | None = None
+    per: str | None = None
+    prior: str | None = None
+
+
+class NoiseColumn(_Entry):
+    """Noise given with the data: the column, and whether it holds standard deviations or standard errors."""
+
+    column: str
+    kind: Literal["sd", "sem"] | None = None
+
+
+class ObservableSpec(_Entry):
+    """`noise` (sd; scale for Laplace and Student-t) is on the transformed scale.
+
+    `per` gives parameters of this observable a copy for each value of a data column: ``{scale = "gel"}``.
+    """
+
+    formula: Formula
+    noise: Formula | NoiseColumn
+    transform: Transform = "lin"
+    distribution: Distribution = "normal"
+    dof: Number | None = None
+    unit: str | None = None
+    per: dict[str, str] = {}
+
+
+class DoseSpec(_Entry):
+    """At each `time`: states gain `add`, then take the values `set` (numbers or formulas of parameters)."""
+
+    time: Number | tuple[Number, ...]
+    add: dict[str, Formula] = {}
+    set: dict[str, Formula] = {}
+
+
+class ConditionSpec(_Entry):
+    """One experiment. `set` gives parameters, constants, constant inputs or initial values of states."""
+
+    set: dict[str, Formula] = {}
+    dose: tuple[DoseSpec, ...] = ()
+    preequilibrate: str | None = None
+    reinit: tuple[str, ...] = ()
+    t0: Number = 0.0
+
+
+class Series(_Entry):
+    """Samples of an input in one condition (``""``: in every condition that has none of its own)."""
+
+    times: tuple[Number, ...]
+    values: tuple[Number, ...]
+
+
+class InputSpec(_Entry):
+    """A known input: exactly one of a constant or formula of time (`formula`) and samples (`series`).
+
+    In a file the samples may also be named as ``file`` and ``column``; reading turns them into `series`.
+    """
+
+    formula: Formula | None = None
+    series: dict[str, Series] = {}
+    interpolation: Interpolation = "linear"
+    unit: str | None = None
+
+
+class EventSpec(_Entry):
+    when: str
+    set: dict[str, Formula] = {}
+
+
+class MeasurementTable(_Entry):
+    """Tidy measurements, one entry per row of the data file, in its order.
+
+    `sd` is NaN where no column gives it, `censored` is ``""``, ``"left"`` or ``"right"``; `columns` holds the
+    further columns (gel, batch, subject) as text; `line` is the line in `file`, for messages.
+    """
+
+    condition: tuple[str, ...] = ()
+    time: tuple[float, ...] = ()
+    observable: tuple[str, ...] = ()
+    value: tuple[float, ...] = ()
+    sd: tuple[float, ...] = ()
+    replicate: tuple[str, ...] = ()
+    censored: tuple[str, ...] = ()
+    columns: dict[str, tuple[str, ...]] = {}
+    line: tuple[int, ...] = ()
+    file: str = ""
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+class ProblemSpec(_Entry):
+    """A whole problem: equations, parameters, experiments, and the measurements."""
+
+    idfit: Literal[1] = 1
+    name: str = ""
+    description: str = ""
+    time: str | None = None
+    states: dict[str, StateSpec] = {}
+    odes: dict[str, Formula] = {}
+    reactions: dict[str, ReactionSpec] = {}
+    parameters: dict[str, ParameterSpec] = {}
+    constants: dict[str, Number] = {}
+    assignments: dict[str, Formula] = {}
+    inputs: dict[str, InputSpec] = {}
+    events: dict[str, EventSpec] = {}
+    observables: dict[str, ObservableSpec] = {}
+    conditions: dict[str, ConditionSpec] = {}
+    measurements: MeasurementTable = MeasurementTable()
