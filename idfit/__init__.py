@@ -1,0 +1,55 @@
+"""What do your data say about your ODE model? Fits, identifiability and the loss landscape."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# The public names and where they live. They load when first used, so that `import idfit` stays quick.
+_HOME = {
+    "Finding": "idfit.errors",
+    "IdfitError": "idfit.errors",
+    "InputError": "idfit.errors",
+    "RunError": "idfit.errors",
+    "StorageError": "idfit.errors",
+    "Interrupted": "idfit.errors",
+    "Status": "idfit.results",
+    "Runner": "idfit.tasks",
+    "Model": "idfit.model",
+    "ProblemSpec": "idfit.spec",
+    "Problem": "idfit.problem",
+    "ParameterSpace": "idfit.problem",
+    "load": "idfit.problem",
+    "simulate": "idfit.problem",
+    "simulate_data": "idfit.problem",
+    "fit": "idfit.optimize",
+    "to_lmfit": "idfit.optimize",
+    "run": "idfit.study",
+    "resume": "idfit.study",
+    "open_study": "idfit.study",
+    "report": "idfit.study",
+}
+
+__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+
+if TYPE_CHECKING:
+    from idfit.errors import Finding, IdfitError, InputError, Interrupted, RunError, StorageError
+    from idfit.model import Model
+    from idfit.optimize import fit, to_lmfit
+    from idfit.problem import ParameterSpace, Problem, load, simulate, simulate_data
+    from idfit.results import Status
+    from idfit.spec import ProblemSpec
+    from idfit.study import open_study, report, resume, run
+    from idfit.tasks import Runner
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"idfit has no public name {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
