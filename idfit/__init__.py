@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 # The public names and where they live. They load when first used, so that `import idfit` stays quick.
 _HOME = {
     "Finding": "idfit.errors",
@@ -35,6 +33,7 @@ _HOME = {
 __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
+    __version__: str
     from idfit.errors import Finding, IdfitError, InputError, Interrupted, RunError, StorageError
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit
@@ -46,6 +45,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("idfit")
     if name not in _HOME:
         raise AttributeError(f"idfit has no public name {name!r}")
     return getattr(import_module(_HOME[name]), name)
