@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "idfit"
 
-# From the ground up. Rooms of one level do not import each other; the first three are files and build on one another.
+# From the ground up. Rooms of one level do not import each other.
 LEVELS = (
     {"errors"},
     {"results"},
