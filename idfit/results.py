@@ -1,7 +1,7 @@
 """The shape of results: which groups a study has, which variables stand in them, and what their codes mean.
 
-Every result is an `xarray.Dataset` made by `dataset`, which refuses what the table `GROUPS` does not know. A study
-is an `xarray.DataTree` of such groups. NaN (-1 for counts) means "not reached"; a status then says why.
+Every result is an `xarray.Dataset` made by `dataset`, which refuses what the table `GROUPS` does not know. A
+study is an `xarray.DataTree` of such groups. NaN (-1 for counts) means "not reached"; a status then says why.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Variable:
 
     `units` is a unit, ``"1"`` for pure numbers, or the coordinate that holds one unit per entry, as
     ``"unit(parameter)"``. An `optional` variable that is left out is filled with its fill value where its
-    dims are known. `flags` lists the codes of a categorical variable; its text twin is named ``<name>_label``.
+    dims are known. `flags` lists the codes of a categorical variable; its text twin is ``<name>_label``.
     """
 
     dims: tuple[str, ...]
@@ -307,7 +307,7 @@ def dataset(
     """A dataset of `group` with checked names, dims and dtypes, units, long names, flags and text twins.
 
     `variables` and `coords` are plain arrays in the order of the dims in `GROUPS`; coordinates that are
-    counts default to 0, 1, …, those with fixed values to these. A `ValueError` names what does not fit the schema.
+    counts default to 0, 1, …, those with fixed values to these. A `ValueError` names what does not fit.
 
     >>> ds = dataset("problem",
     ...     {"nominal": [0.1], "scale": ["log10"], "estimated": [True], "condition": ["wt"],
