@@ -8,18 +8,31 @@ names resolved, by `idfit.spec.check` and `idfit.problem.build`.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from numbers import Real
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
+def _number(value: Any) -> float:
+    """Numbers only: neither ``true`` nor ``"0.5"`` is one, and no text or flag is turned into one."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError("must be a number")
+    if not math.isfinite(number := float(value)):
         raise ValueError("must be a finite number")
+    return number
+
+
+def _prior_text(value: Any) -> Any:
+    """A prior may be written ``{ density = "normal(0, 1)", on = "estimation" }``; it is kept as text."""
+    if isinstance(value, dict) and set(value) <= {"density", "on"} and isinstance(value.get("density"), str):
+        if value.get("on", "natural") not in ("natural", "estimation"):
+            raise ValueError("on must be natural or estimation")
+        return value["density"] + (" on estimation" if value.get("on") == "estimation" else "")
     return value
 
 
-Number = Annotated[float, Field(strict=False), AfterValidator(_finite)]
+Number = Annotated[float, BeforeValidator(_number)]
 Formula = Number | str
 Scale = Literal["lin", "log", "log10", "logit"]
 Transform = Literal["lin", "log", "log10", "log2"]
@@ -48,17 +61,18 @@ class ReactionSpec(_Entry):
 
 class ParameterSpec(_Entry):
     """A parameter on the natural scale. `tie` is a formula of other parameters; `per` names the data column
-    (or ``condition``) for each value of which there is a copy of its own."""
+    (or ``condition``) for each value of which there is a copy of its own. `prior` is a text that
+    `idfit.spec.priors.parse_prior` reads: ``normal(0, 1)`` or ``log-normal(-4.6, 1) on estimation``."""
 
     value: Number | None = None
     min: Number | None = None
     max: Number | None = None
     scale: Scale = "lin"
     unit: str | None = None
-    fixed: bool = False
+    fixed: StrictBool = False
     tie: str | None = None
     per: str | None = None
-    prior: str | None = None
+    prior: Annotated[str | None, BeforeValidator(_prior_text)] = None
 
 
 class NoiseColumn(_Entry):

@@ -1,0 +1,199 @@
+"""Formulas: they parse, use names that are declared and available where they stand, and do not go in circles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+import sympy
+
+from idfit.expressions import ExpressionError, names_in, parse
+from idfit.spec.check_names import NAME_SECTIONS, TIME_NAMES, declared
+from idfit.spec.findings import Findings, clipped, did_you_mean, dotted
+from idfit.spec.schema import Formula, NoiseColumn, ProblemSpec
+from idfit.spec.toml_positions import Path
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """The formulas that parse, by path; `dynamic` names the assignments that depend on states, inputs or time."""
+
+    expressions: dict[Path, sympy.Expr]
+    names: dict[Path, frozenset[str]]
+    dynamic: frozenset[str]
+
+    def used(self) -> set[str]:
+        return set().union(*self.names.values())
+
+
+@dataclass(frozen=True)
+class Role:
+    """What stands at a path, and the kinds of names it may use."""
+
+    what: str
+    sections: tuple[str, ...]
+    time: bool = True
+    dynamic: bool = True
+
+
+_EVERYTHING = ("states", "parameters", "constants", "assignments", "inputs")
+_STATIC = ("parameters", "constants", "assignments")
+_ROLES = {
+    "states": Role("an initial value or volume", _STATIC, time=False, dynamic=False),
+    "odes": Role("a derivative", _EVERYTHING),
+    "reactions": Role("a rate", _EVERYTHING),
+    "assignments": Role("an assignment", _EVERYTHING),
+    "inputs": Role("an input", _STATIC, dynamic=False),
+    "parameters": Role("a tie", ("parameters", "constants"), time=False, dynamic=False),
+    "observables": Role("an observable or its noise", NAME_SECTIONS),
+    "conditions": Role("a setting or dose", _STATIC, time=False, dynamic=False),
+}
+_SINGULAR = {section: section[:-1] for section in NAME_SECTIONS}
+
+
+def formula_texts(spec: ProblemSpec) -> Iterator[tuple[Path, Formula]]:
+    """Every formula of a problem with its path."""
+    for name, state in spec.states.items():
+        yield ("states", name, "init"), state.init
+        if state.volume is not None:
+            yield ("states", name, "volume"), state.volume
+    for name, formula in spec.odes.items():
+        yield ("odes", name), formula
+    for name, reaction in spec.reactions.items():
+        yield ("reactions", name, "rate"), reaction.rate
+    for name, parameter in spec.parameters.items():
+        if parameter.tie is not None:
+            yield ("parameters", name, "tie"), parameter.tie
+    for name, formula in spec.assignments.items():
+        yield ("assignments", name), formula
+    for name, given in spec.inputs.items():
+        if given.formula is not None:
+            yield ("inputs", name, "formula"), given.formula
+    for name, observable in spec.observables.items():
+        yield ("observables", name, "formula"), observable.formula
+        if not isinstance(observable.noise, NoiseColumn):
+            yield ("observables", name, "noise"), observable.noise
+    for name, condition in spec.conditions.items():
+        for key, formula in condition.set.items():
+            yield ("conditions", name, "set", key), formula
+        for n, dose in enumerate(condition.dose):
+            for part in ("add", "set"):
+                for key, formula in getattr(dose, part).items():
+                    yield ("conditions", name, "dose", n, part, key), formula
+
+
+def parsed(spec: ProblemSpec, findings: Findings) -> Formulas:
+    """Parse every formula once; those that do not parse are reported and left out."""
+    expressions: dict[Path, sympy.Expr] = {}
+    for path, formula in formula_texts(spec):
+        try:
+            expressions[path] = parse(formula)
+        except ExpressionError as error:
+            text = formula if isinstance(formula, str) else ""
+            given = f"{dotted(path)}: {error.given}"
+            findings.at_text(path, text, max(error.column, 1), given, error.rule, error.remedy, error.code)
+    names = {path: names_in(expression) for path, expression in expressions.items()}
+    return Formulas(expressions, names, _dynamic_assignments(spec, names))
+
+
+def _dynamic_assignments(spec: ProblemSpec, names: dict[Path, frozenset[str]]) -> frozenset[str]:
+    """Assignments that reach a state, an input or time, through other assignments or at once."""
+    kinds = declared(spec)
+    users: dict[str, list[str]] = {}
+    dynamic: list[str] = []
+    for assignment in spec.assignments:
+        for name in names.get(("assignments", assignment), ()):
+            kind = kinds.get(name)
+            if kind == "assignments":
+                users.setdefault(name, []).append(assignment)
+            elif kind in ("states", "inputs") or (kind is None and name in TIME_NAMES):
+                dynamic.append(assignment)
+    found: set[str] = set()
+    while dynamic:
+        if (name := dynamic.pop()) not in found:
+            found.add(name)
+            dynamic.extend(users.get(name, ()))
+    return frozenset(found)
+
+
+def check_references(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
+    kinds = declared(spec)
+    for path, names in formulas.names.items():
+        for name in sorted(names):
+            problem = _problem(path, name, kinds, formulas.dynamic)
+            if problem:
+                _report(path, name, *problem, spec=spec, findings=findings)
+
+
+def _problem(
+    path: Path, name: str, kinds: dict[str, str], dynamic: frozenset[str]
+) -> tuple[str, str, str] | None:
+    """Why the formula at `path` may not use `name`: rule, remedy, code."""
+    role = _ROLES[str(path[0])]
+    kind = kinds.get(name)
+    if kind is None:
+        if name not in TIME_NAMES:
+            available = [n for n, k in kinds.items() if k in role.sections]
+            remedy = did_you_mean(
+                name, available, "declare it, for example under [parameters] or [constants]"
+            )
+            return f"'{clipped(name)}' is not declared", remedy, "E12"
+        if not role.time:
+            return f"{role.what} may not depend on the time", "use parameters and constants only", "E12"
+        return None
+    if kind not in role.sections:
+        allowed = ", ".join(role.sections)
+        return (
+            f"{role.what} may use {allowed}, and '{name}' is one of the {kind}",
+            "move it to [assignments]",
+            "E12",
+        )
+    if kind == "assignments" and not role.dynamic and name in dynamic:
+        return f"{role.what} may not use '{name}', which depends on states, inputs or time", "", "E12"
+    if path[0] == "observables" and path[2] == "noise" and kind == "observables" and name != path[1]:
+        return f"noise may use its own observable, and '{name}' is another", f"write '{path[1]}'", "E12"
+    return None
+
+
+def _report(
+    path: Path, name: str, rule: str, remedy: str, code: str, *, spec: ProblemSpec, findings: Findings
+) -> None:
+    text = dict(formula_texts_at(spec, path)).get(path)
+    match = re.search(rf"\b{re.escape(name)}\b", text) if isinstance(text, str) else None
+    column = match.start() + 1 if match else 1
+    findings.at_text(path, text if isinstance(text, str) else "", column, dotted(path), rule, remedy, code)
+
+
+def formula_texts_at(spec: ProblemSpec, path: Path) -> Iterator[tuple[Path, Formula]]:
+    """The formulas in the same entry as `path` (so that one message costs one entry, not the whole problem)."""
+    section, name = str(path[0]), path[1]
+    entry = {name: getattr(spec, section)[name]}
+    return formula_texts(ProblemSpec.model_construct(**{section: entry}))
+
+
+def check_cycles(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
+    """Assignments, ties and observables may use their likes, but not in a circle."""
+    groups = {
+        "assignments": {name: ("assignments", name) for name in spec.assignments},
+        "parameters": {name: ("parameters", name, "tie") for name in spec.parameters},
+        "observables": {name: ("observables", name, "formula") for name in spec.observables},
+    }
+    for section, paths in groups.items():
+        graph = {name: formulas.names.get(path, frozenset()) & paths.keys() for name, path in paths.items()}
+        while cycle := _cycle(graph):
+            names = " -> ".join(clipped(name) for name in cycle)
+            rule = "refers to itself" if len(cycle) == 2 else "refer to each other in a circle"
+            code = "E20" if section == "observables" else "M17"
+            findings.error(paths[cycle[0]], f"{section}: {names}", rule, "break the circle", code)
+            graph[cycle[0]] = frozenset()
+
+
+def _cycle(graph: dict[str, frozenset[str]]) -> list[str]:
+    """One circle, each name using the next; empty if there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []

@@ -1,0 +1,60 @@
+"""States, their derivatives and reactions; events, which have their place in the format only."""
+
+from __future__ import annotations
+
+from idfit.expressions.errors import ExpressionError
+from idfit.spec.check_formulas import Formulas
+from idfit.spec.findings import Findings, did_you_mean, dotted, listed
+from idfit.spec.reaction_equations import parse_equation
+from idfit.spec.schema import ProblemSpec
+from idfit.spec.toml_positions import Path
+
+MOST_STATES = 100_000
+
+
+def check_states(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
+    if len(spec.states) > MOST_STATES or len(spec.reactions) > MOST_STATES:
+        given = f"{len(spec.states):,} states, {len(spec.reactions):,} reactions"
+        findings.error(("states",), given, f"at most {MOST_STATES:,} are possible", "reduce the model", "M23")
+    for name in spec.odes:
+        if name not in spec.states:
+            remedy = did_you_mean(name, spec.states, "declare it under [states]")
+            findings.error(
+                ("odes", name), dotted(("odes", name)), "is the derivative of no state", remedy, "E12"
+            )
+    moved = _check_reactions(spec, findings) | spec.odes.keys()
+    still = [name for name in spec.states if name not in moved]
+    if still:
+        rule = "no derivative and no reaction changes them; they keep their initial values"
+        findings.notice(("states", still[0]), f"states {listed(still)}", rule, "", "M22")
+    for name, state in spec.states.items():
+        if isinstance(state.volume, float) and state.volume <= 0:
+            path: Path = ("states", name, "volume")
+            findings.error(path, f"{dotted(path)} = {state.volume:g}", "a volume must be positive", "", "M20")
+    if not spec.states and not spec.observables:
+        rule = "a model needs states or observables"
+        findings.error((), "", rule, "write them under [states] and [observables]", "M22")
+    for name in spec.events:
+        rule = "events are not available yet"
+        remedy = "use [conditions] with doses for changes at known times"
+        findings.error(("events", name), dotted(("events", name)), rule, remedy, "M13")
+
+
+def _check_reactions(spec: ProblemSpec, findings: Findings) -> set[str]:
+    moved: set[str] = set()
+    for name, reaction in spec.reactions.items():
+        path: Path = ("reactions", name, "eq")
+        try:
+            equation = parse_equation(reaction.eq)
+        except ExpressionError as error:
+            given = f"{dotted(path)}: {error.given}"
+            findings.at_text(path, reaction.eq, error.column, given, error.rule, error.remedy, error.code)
+            continue
+        moved |= equation.net.keys()
+        for state in equation.net:
+            if state not in spec.states:
+                column = reaction.eq.find(state) + 1
+                remedy = did_you_mean(state, spec.states, "declare it under [states]")
+                rule = f"'{state}' is not a state"
+                findings.at_text(path, reaction.eq, column, dotted(path), rule, remedy, "E12")
+    return moved
