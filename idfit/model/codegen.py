@@ -1,0 +1,239 @@
+"""Machine code from expression graphs, through LLVM and without a C compiler.
+
+Each function becomes ``void f(double *out, const double *in)``. Symbols are positions in ``in``: no name of the user
+ever reaches generated code. Object code is cached on disk by the hash of its text; a `Library` owns the code and
+must outlive every address taken from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from idfit.model.graph import Graph, Node
+from idfit.numerics.compilation import cache_directory, write_cache_file
+
+_INTRINSICS = {"exp": "llvm.exp.f64", "log": "llvm.log.f64", "sin": "llvm.sin.f64", "cos": "llvm.cos.f64",
+               "sqrt": "llvm.sqrt.f64", "abs": "llvm.fabs.f64", "floor": "llvm.floor.f64",
+               "ceil": "llvm.ceil.f64"}  # fmt: skip
+_LIBM = ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf")
+_COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
+# a basic block of many thousands of instructions makes LLVM's register allocation slow: outputs are emitted in parts
+_PART = 1500
+
+
+def _number(value: float) -> str:
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+class _Body:
+    """Instructions of one part of a function."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.lines: list[str] = []
+        self.names: dict[Node, str] = {}
+        self.powers: dict[tuple[Node, int], str] = {}
+        self.used: set[str] = set()
+
+    def new(self, text: str) -> str:
+        name = f"%v{len(self.lines)}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def call(self, function: str, *arguments: str) -> str:
+        self.used.add(f"declare double @{function}({', '.join(['double'] * len(arguments))})")
+        return self.new(f"call double @{function}({', '.join('double ' + a for a in arguments)})")
+
+    def load(self, index: int) -> str:
+        pointer = self.new(f"getelementptr double, ptr %in, i64 {index}")
+        return self.new(f"load double, ptr {pointer}")
+
+    def store(self, index: int, node: Node) -> None:
+        pointer = self.new(f"getelementptr double, ptr %out, i64 {index}")
+        self.lines.append(f"  store double {self.names[node]}, ptr {pointer}")
+
+    def power(self, node: Node, k: int) -> str:
+        if k == 1:
+            return self.names[node]
+        known = self.powers.get((node, k))
+        if known is None:
+            half = self.power(node, k // 2)
+            known = self.new(f"fmul contract double {half}, {half}")
+            if k % 2:
+                known = self.new(f"fmul contract double {known}, {self.names[node]}")
+            self.powers[node, k] = known
+        return known
+
+    def product(self, parts: Sequence[str]) -> str:
+        result = parts[0] if parts else _number(1.0)
+        for part in parts[1:]:
+            result = self.new(f"fmul contract double {result}, {part}")
+        return result
+
+    def boolean(self, node: Node) -> str:
+        return self.new(f"fcmp une double {self.names[node]}, {_number(0.0)}")
+
+    def real(self, flag: str) -> str:
+        return self.new(f"select i1 {flag}, double {_number(1.0)}, double {_number(0.0)}")
+
+    def emit(self, node: Node) -> str:
+        kind, data = self.graph.kind[node], self.graph.data[node]
+        if kind == "const":
+            return _number(data[0])
+        if kind == "var":
+            return self.load(self.graph.position[data[0]])
+        if kind == "sum":
+            constant, terms = data
+            result = None if constant == 0.0 else _number(constant)
+            # positive unit terms first, so that most sums start without a multiplication by -1
+            for a, n in sorted(terms, key=lambda term: (term[0] != 1.0, term[0] == -1.0)):
+                name = self.names[n]
+                if result is None:
+                    result = (
+                        name if a == 1.0 else self.new(f"fmul contract double {name}, {_number(a)}")
+                    )
+                elif a == 1.0:
+                    result = self.new(f"fadd contract double {result}, {name}")
+                elif a == -1.0:
+                    result = self.new(f"fsub contract double {result}, {name}")
+                else:
+                    scaled = self.new(f"fmul contract double {name}, {_number(a)}")
+                    result = self.new(f"fadd contract double {result}, {scaled}")
+            assert result is not None
+            return result
+        if kind == "prod":
+            above = self.product([self.power(n, k) for n, k in data if k > 0])
+            below = [self.power(n, -k) for n, k in data if k < 0]
+            return self.new(f"fdiv double {above}, {self.product(below)}") if below else above
+        if kind == "pow":
+            return self._general_power(*data)
+        if kind in ("min", "max"):
+            a, b = (self.names[n] for n in data)
+            flag = self.new(f"fcmp {'ole' if kind == 'min' else 'oge'} double {a}, {b}")
+            return self.new(f"select i1 {flag}, double {a}, double {b}")
+        if kind == "select":
+            flag = self.boolean(data[0])
+            return self.new(f"select i1 {flag}, double {self.names[data[1]]}, double {self.names[data[2]]}")
+        if kind in _COMPARE:
+            a, b = (self.names[n] for n in data)
+            return self.real(self.new(f"fcmp {_COMPARE[kind]} double {a}, {b}"))
+        if kind in ("and", "or"):
+            a, b = (self.boolean(n) for n in data)
+            return self.real(self.new(f"{kind} i1 {a}, {b}"))
+        if kind == "not":
+            return self.real(self.new(f"fcmp oeq double {self.names[data[0]]}, {_number(0.0)}"))
+        argument = self.names[data[0]]
+        if kind == "sign":
+            up = self.real(self.new(f"fcmp ogt double {argument}, {_number(0.0)}"))
+            down = self.real(self.new(f"fcmp olt double {argument}, {_number(0.0)}"))
+            return self.new(f"fsub double {up}, {down}")
+        return self.call(_INTRINSICS.get(kind, kind), argument)
+
+    def _general_power(self, base: Node, exponent: Node, logs: int) -> str:
+        b, e = self.names[base], self.names[exponent]
+        result = self.call("llvm.pow.f64", b, e)
+        if logs:
+            logarithm = self.call("llvm.log.f64", b)
+            for _ in range(logs):
+                result = self.new(f"fmul double {result}, {logarithm}")
+            at_zero = self.new(f"fcmp oeq double {b}, {_number(0.0)}")
+            result = self.new(f"select i1 {at_zero}, double {_number(0.0)}, double {result}")
+        return result
+
+
+def _function_text(name: str, graph: Graph, outputs: Sequence[Node]) -> tuple[str, set[str]]:
+    parts: list[str] = []
+    used: set[str] = set()
+    position = 0
+    while position < len(outputs) or not parts:
+        end, reach = position, set()
+        while end < len(outputs) and (end == position or len(reach) < _PART):
+            reach.update(graph.below([outputs[end]]))
+            end += 1
+        body = _Body(graph)
+        for node in sorted(reach):
+            body.names[node] = body.emit(node)
+        for index in range(position, end):
+            body.store(index, outputs[index])
+        used |= body.used
+        parts.append("\n".join(body.lines))
+        position = end
+        if not outputs:
+            break
+    arguments = "(ptr noalias nocapture %out, ptr noalias nocapture readonly %in)"
+    if len(parts) == 1:
+        return f"define void @{name}{arguments} {{\n{parts[0]}\n  ret void\n}}\n", used
+    text = "".join(
+        f"define internal void @{name}_{i}{arguments} noinline {{\n{part}\n  ret void\n}}\n"
+        for i, part in enumerate(parts)
+    )
+    calls = "\n".join(f"  call void @{name}_{i}(ptr %out, ptr %in)" for i in range(len(parts)))
+    return text + f"define void @{name}{arguments} {{\n{calls}\n  ret void\n}}\n", used
+
+
+@dataclass(frozen=True)
+class Library:
+    """Compiled functions. `address` is valid for as long as this object lives, and no longer."""
+
+    address: Mapping[str, int]
+    digest: str
+    cached: bool
+    _engine: object = field(repr=False)
+
+
+def compile_functions(graph: Graph, functions: Mapping[str, Sequence[Node]]) -> Library:
+    """Compile ``name -> output nodes``; every function reads all variables of the graph from its input."""
+    texts, declarations = [], set()
+    for name, outputs in functions.items():
+        text, used = _function_text(name, graph, outputs)
+        texts.append(text)
+        declarations |= used
+    source = "\n".join([*sorted(declarations), *texts])
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    identity = f"{llvmlite.__version__} {llvm.llvm_version_info} {cpu} {features}\n{source}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    path = cache_directory() / "models" / f"{digest}.o"
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu, features=features, opt=2, jit=True
+    )
+    code = _read(path)
+    module = llvm.parse_assembly("" if code else source)
+    module.name = digest
+    engine = llvm.create_mcjit_compiler(module, machine)
+    if code:
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    else:
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        options.slp_vectorization = True
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+        engine.set_object_cache(lambda _, data: write_cache_file(path, data), lambda _: None)
+    engine.finalize_object()
+    address = {name: engine.get_function_address(name) for name in functions}
+    if not all(address.values()):
+        raise RuntimeError("generated code has no address for a function")
+    return Library(address, digest, code is not None, engine)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() or None
+    except OSError:
+        return None
+
+
+def has_unusable_constant(graph: Graph, outputs: Sequence[Node]) -> bool:
+    """Whether a constant below the outputs is not a finite number (a division by zero, say)."""
+    return any(
+        graph.kind[n] == "const" and not math.isfinite(graph.data[n][0]) for n in graph.below(outputs)
+    )

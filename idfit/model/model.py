@@ -1,0 +1,131 @@
+"""A model is equations only: it knows no data, no bounds and no noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sympy
+
+from idfit.errors import Finding, InputError
+from idfit.expressions import names_in, parse
+
+TIME_NAMES = ("t", "time")
+
+Formula = str | float | int | sympy.Expr
+
+
+@dataclass(frozen=True)
+class Model:
+    """x' = f(t, x, p, u), x(t0) = x0(p), with observables y = g(t, x, p, u).
+
+    `odes` and `initial` belong to `states` in order; `parameters` are all names with a value that somebody else gives
+    (estimated, fixed or set by an experiment); `inputs` are known functions of time given as samples;
+    `assignments` are intermediate quantities, each after those that it uses. `unknown_inputs` and `events` are
+    declared here for the analyses that need them.
+    """
+
+    states: tuple[str, ...] = ()
+    odes: tuple[sympy.Expr, ...] = ()
+    initial: tuple[sympy.Expr, ...] = ()
+    parameters: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    assignments: tuple[tuple[str, sympy.Expr], ...] = ()
+    observables: tuple[tuple[str, sympy.Expr], ...] = ()
+    unknown_inputs: tuple[str, ...] = ()
+    events: tuple[tuple[sympy.Expr, tuple[tuple[str, sympy.Expr], ...]], ...] = ()
+
+    @classmethod
+    def from_equations(
+        cls,
+        odes: Mapping[str, Formula],
+        observables: Mapping[str, Formula],
+        parameters: Iterable[str],
+        initial: Mapping[str, Formula] | None = None,
+        inputs: Iterable[str] = (),
+        unknown_inputs: Iterable[str] = (),
+        events: Iterable[tuple[Formula, Mapping[str, Formula]]] = (),
+        assignments: Mapping[str, Formula] | None = None,
+    ) -> Model:
+        """A model from formulas as text (or numbers, or sympy expressions).
+
+        Names in `initial` that are not declared become parameters: ``initial={"A": "A0"}`` makes ``A0`` one. A state
+        without an initial value starts at 0.
+
+        Errors: `InputError` with every name that is used and not declared, and every cycle among assignments.
+
+        >>> decay = Model.from_equations({"A": "-k*A"}, {"y": "s*A"}, ["k", "s"], {"A": "A0"})
+        >>> decay.parameters
+        ('k', 's', 'A0')
+        """
+        initial = dict(initial or {})
+        parameters = list(parameters)
+        start = {state: _parsed(initial.pop(state, 0)) for state in odes}
+        declared = {*odes, *parameters, *inputs, *unknown_inputs, *(assignments or {})}
+        findings = [
+            Finding("", 0, 0, f"initial value of {name!r}", "is not a state", f"the states are {', '.join(odes)}")
+            for name in initial
+        ]
+        for expression in start.values():
+            parameters += sorted(names_in(expression) - declared - set(parameters))
+        model = cls(
+            states=tuple(odes),
+            odes=tuple(_parsed(f) for f in odes.values()),
+            initial=tuple(start.values()),
+            parameters=tuple(parameters),
+            inputs=tuple(inputs),
+            assignments=in_order_of_use({k: _parsed(f) for k, f in (assignments or {}).items()}),
+            observables=tuple((name, _parsed(f)) for name, f in observables.items()),
+            unknown_inputs=tuple(unknown_inputs),
+            events=tuple(
+                (_parsed(when), tuple((s, _parsed(f)) for s, f in changes.items())) for when, changes in events
+            ),
+        )
+        findings += model._undeclared()
+        if findings:
+            raise InputError(findings)
+        return model
+
+    def _undeclared(self) -> list[Finding]:
+        known = {*self.states, *self.parameters, *self.inputs, *self.unknown_inputs, *TIME_NAMES}
+        known |= {name for name, _ in self.assignments}
+        formulas = [
+            *((f"ode of {s}", e) for s, e in zip(self.states, self.odes, strict=True)),
+            *((f"initial value of {s}", e) for s, e in zip(self.states, self.initial, strict=True)),
+            *((f"assignment {n}", e) for n, e in self.assignments),
+            *((f"observable {n}", e) for n, e in self.observables),
+        ]
+        return [
+            Finding(
+                "", 0, 0, f"{name!r} in {where}", "is not declared",
+                "declare it as a parameter, input or assignment",
+            )
+            for where, expression in formulas
+            for name in sorted(names_in(expression) - known)
+        ]  # fmt: skip
+
+
+def _parsed(formula: Formula) -> sympy.Expr:
+    return formula if isinstance(formula, sympy.Expr) else parse(formula)
+
+
+def in_order_of_use(assignments: Mapping[str, sympy.Expr]) -> tuple[tuple[str, sympy.Expr], ...]:
+    """The assignments with each after all that it uses. Errors: `InputError` prints a cycle."""
+    order: dict[str, sympy.Expr] = {}
+    for root in assignments:
+        # depth first with an explicit stack: chains may be longer than Python's recursion limit
+        stack, trail = [(root, iter(sorted(names_in(assignments[root]) & assignments.keys())))], [root]
+        while stack:
+            name, uses = stack[-1]
+            following = next((n for n in uses if n not in order), None)
+            if following is None:
+                order.setdefault(name, assignments[name])
+                stack.pop()
+                trail.pop()
+            elif following in trail:
+                cycle = " -> ".join([*trail[trail.index(following) :], following])
+                raise InputError([Finding("", 0, 0, cycle, "assignments must not use each other in a circle")])
+            else:
+                trail.append(following)
+                stack.append((following, iter(sorted(names_in(assignments[following]) & assignments.keys()))))
+    return tuple(order.items())

@@ -1,0 +1,28 @@
+"""Calling generated machine code by its address from inside a kernel."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def call(typing_context, address, out, arguments):
+    """``call(address, out, arguments)`` runs ``void f(double *out, const double *in)`` on two contiguous arrays.
+
+    The owner of the code has to be alive: a dead address runs whatever lies there now.
+    """
+    signature = types.void(types.int64, out, arguments)
+
+    def generate(context, builder, signature, values):
+        _, out_type, in_type = signature.args
+        out_data = context.make_array(out_type)(context, builder, values[1]).data
+        in_data = context.make_array(in_type)(context, builder, values[2]).data
+        double = ir.DoubleType().as_pointer()
+        function = ir.FunctionType(ir.VoidType(), [double, double])
+        pointer = builder.inttoptr(values[0], function.as_pointer())
+        builder.call(pointer, [builder.bitcast(out_data, double), builder.bitcast(in_data, double)])
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -1,0 +1,85 @@
+"""Where compiled code is kept, and the decorator of the numerical kernels.
+
+Numba's own cache does not notice a changed callee in another file and fails where its folder cannot be written. The
+folder used here is therefore named by a hash of all kernel sources and of the versions, and falls back to a temporary
+folder. ``IDFIT_CACHE_DIR`` overrides the place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import llvmlite
+import numba
+import numba.core.config
+import platformdirs
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@functools.cache
+def cache_directory() -> Path:
+    """The folder for compiled code: ``IDFIT_CACHE_DIR``, the user's cache folder, or a temporary one."""
+    given = os.environ.get("IDFIT_CACHE_DIR")
+    candidates = [Path(given)] if given else []
+    with contextlib.suppress(RuntimeError):
+        candidates.append(platformdirs.user_cache_path("idfit"))
+    for folder in candidates:
+        if _usable(folder):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="idfit-cache-"))
+
+
+@functools.cache
+def kernel_directory() -> Path:
+    """The folder of the kernels' machine code, named by everything that it depends on."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {platform.machine()}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return cache_directory() / "kernels" / digest.hexdigest()[:16]
+
+
+def kernels_are_compiled() -> bool:
+    """Whether an earlier process has left the compiled kernels on disk (compiling takes some tens of seconds)."""
+    return any(kernel_directory().rglob("*.nbc"))
+
+
+def write_cache_file(path: Path, data: bytes) -> None:
+    """Write atomically; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.replace(file.name, path)
+
+
+def kernel(function: Callable | None = None, *, inline: bool = False) -> Callable:
+    """Compile a numerical function: no GIL, division by zero gives inf or nan, cached on disk."""
+    if function is None:
+        return functools.partial(kernel, inline=inline)
+    before = numba.core.config.CACHE_DIR
+    numba.core.config.CACHE_DIR = str(kernel_directory())
+    try:
+        return numba.njit(
+            nogil=True,
+            cache=True,
+            error_model="numpy",
+            fastmath={"contract"},
+            inline="always" if inline else "never",
+        )(function)
+    finally:
+        numba.core.config.CACHE_DIR = before

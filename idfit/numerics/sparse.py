@@ -1,0 +1,158 @@
+"""Factorisation of W = I/(h·gamma) - J on a fixed sparsity pattern.
+
+The pattern is analysed once per model (fill-reducing order, symbolic elimination). The numerical factorisation keeps
+that order and does not pivot, in the tradition of the chemical-kinetics codes; a small pivot is detected, and the
+step is then done by a dense factorisation with partial pivoting.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from idfit.numerics.compilation import kernel
+
+_SMALLEST_PIVOT = 1e-9  # relative to the largest entry of its row
+
+
+def minimum_degree_order(pattern: np.ndarray) -> np.ndarray:
+    """Order of the rows of a square boolean pattern that keeps the fill small (minimum degree on A + Aᵀ)."""
+    n = len(pattern)
+    neighbours = [
+        set(np.flatnonzero(row).tolist()) - {i} for i, row in enumerate(pattern | pattern.T)
+    ]
+    order, left = [], set(range(n))
+    while left:
+        pivot = min(left, key=lambda i: (len(neighbours[i]), i))
+        order.append(pivot)
+        left.remove(pivot)
+        around = neighbours[pivot]
+        for i in around:
+            neighbours[i] = (neighbours[i] | around) - {i, pivot}
+    return np.array(order, dtype=np.int64)
+
+
+def eliminated_pattern(pattern: np.ndarray) -> np.ndarray:
+    """Pattern of L + U, fill included, of a square boolean pattern with full diagonal, without pivoting."""
+    filled = pattern.copy()
+    np.fill_diagonal(filled, True)
+    for k in range(len(filled)):
+        below = k + 1 + np.flatnonzero(filled[k + 1 :, k])
+        filled[below, k + 1 :] |= filled[k, k + 1 :]
+    return filled
+
+
+@kernel
+def factorise(lu, row_ptr, column, diagonal, inverse, work):
+    """Overwrite the entries of W (in `lu`, on the filled pattern) by L and U. Returns False at a small pivot.
+
+    lu : (filled entries,); inverse : (n,) receives 1/diagonal of U; work : (n,) scratch.
+    """
+    n = row_ptr.shape[0] - 1
+    for i in range(n):
+        start, middle, end = row_ptr[i], diagonal[i], row_ptr[i + 1]
+        for e in range(start, end):
+            work[column[e]] = lu[e]
+        for e in range(start, middle):
+            k = column[e]
+            factor = work[k] * inverse[k]
+            work[k] = factor
+            if factor != 0.0:
+                for g in range(diagonal[k] + 1, row_ptr[k + 1]):
+                    work[column[g]] -= factor * lu[g]
+        largest = 0.0
+        for e in range(start, end):
+            lu[e] = work[column[e]]
+            if e >= middle:
+                largest = max(largest, abs(lu[e]))
+        pivot = lu[middle]
+        if not abs(pivot) > _SMALLEST_PIVOT * largest:
+            return False
+        inverse[i] = 1.0 / pivot
+    return True
+
+
+@kernel
+def solve(lu, row_ptr, column, diagonal, inverse, b):
+    """Solve L U x = b in place; b : (n,)."""
+    n = row_ptr.shape[0] - 1
+    for i in range(n):
+        value = b[i]
+        for e in range(row_ptr[i], diagonal[i]):
+            value -= lu[e] * b[column[e]]
+        b[i] = value
+    for i in range(n - 1, -1, -1):
+        value = b[i]
+        for e in range(diagonal[i] + 1, row_ptr[i + 1]):
+            value -= lu[e] * b[column[e]]
+        b[i] = value * inverse[i]
+
+
+@kernel
+def solve_columns(lu, row_ptr, column, diagonal, inverse, b):
+    """Solve L U X = B in place; B : (n, columns)."""
+    n, m = b.shape
+    for i in range(n):
+        row = b[i]
+        for e in range(row_ptr[i], diagonal[i]):
+            factor = lu[e]
+            other = b[column[e]]
+            for j in range(m):
+                row[j] -= factor * other[j]
+    for i in range(n - 1, -1, -1):
+        row = b[i]
+        for e in range(diagonal[i] + 1, row_ptr[i + 1]):
+            factor = lu[e]
+            other = b[column[e]]
+            for j in range(m):
+                row[j] -= factor * other[j]
+        factor = inverse[i]
+        for j in range(m):
+            row[j] *= factor
+
+
+@kernel
+def dense_factorise(w, pivots):
+    """LU with partial pivoting in place; w : (n, n), pivots : (n,). Returns False if singular."""
+    n = w.shape[0]
+    for k in range(n):
+        best = k
+        for i in range(k + 1, n):
+            if abs(w[i, k]) > abs(w[best, k]):
+                best = i
+        pivots[k] = best
+        if not abs(w[best, k]) > 0.0:
+            return False
+        if best != k:
+            for j in range(n):
+                w[k, j], w[best, j] = w[best, j], w[k, j]
+        for i in range(k + 1, n):
+            if w[i, k] != 0.0:
+                factor = w[i, k] / w[k, k]
+                w[i, k] = factor
+                for j in range(k + 1, n):
+                    w[i, j] -= factor * w[k, j]
+    return True
+
+
+@kernel
+def dense_solve_columns(w, pivots, b):
+    """Solve with the factors of `dense_factorise` in place; b : (n, columns)."""
+    n, m = b.shape
+    for k in range(n):
+        if pivots[k] != k:
+            for j in range(m):
+                b[k, j], b[pivots[k], j] = b[pivots[k], j], b[k, j]
+    for k in range(n):
+        for i in range(k + 1, n):
+            factor = w[i, k]
+            if factor != 0.0:
+                for j in range(m):
+                    b[i, j] -= factor * b[k, j]
+    for k in range(n - 1, -1, -1):
+        for i in range(k + 1, n):
+            factor = w[k, i]
+            if factor != 0.0:
+                for j in range(m):
+                    b[k, j] -= factor * b[i, j]
+        for j in range(m):
+            b[k, j] /= w[k, k]

@@ -1,0 +1,7 @@
+"""Problems: a model with data, experiments, noise and parameter spaces, ready to be evaluated."""
+
+from idfit.problem.objective import Evaluation, Objective
+from idfit.problem.parameters import ParameterSpace
+from idfit.problem.problem import Problem, build, load
+
+__all__ = ["Evaluation", "Objective", "ParameterSpace", "Problem", "build", "load"]

@@ -1,0 +1,162 @@
+"""The objective of a problem as a function of theta."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from idfit.errors import InputError
+from idfit.numerics.objective import (
+    REPORT_SIMULATION,
+    REPORT_SIZE,
+    REPORT_STEPS,
+    REPORT_TIME,
+    SUM_CHI2,
+    SUM_NLLH,
+    SUM_NLPRIOR,
+    SUM_OBJECTIVE,
+    SUM_SIZE,
+    predict,
+    score,
+)
+from idfit.problem.packing import Plan
+from idfit.problem.parameters import ParameterSpace
+from idfit.results import Status
+
+#: integration steps that one simulation may take
+STEP_BUDGET = 100_000
+NO_STOP = np.zeros(1, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that one solve gives. Vectors over parameters are on the estimation scale, rows in the order of the data.
+
+    objective = nllh + nlprior; `gradient` and `hessian` are the objective's; `fim` is the expected information of the
+    data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal noise, and `prior_fim` the priors' curvature; residual =
+    (prediction - measurement)/sigma on the transformed scale, NaN where censored; jacobian = d residual/d theta;
+    chi2 = Σ residual². Entries of an order that was not asked for are None.
+
+    A failed evaluation has objective = nllh = +inf and says why in `status`, `simulation` and `time`.
+    """
+
+    objective: float
+    nllh: float
+    nlprior: float
+    chi2: float
+    status: Status
+    prediction: np.ndarray = field(repr=False)
+    sigma: np.ndarray = field(repr=False)
+    residual: np.ndarray = field(repr=False)
+    gradient: np.ndarray | None = field(default=None, repr=False)
+    jacobian: np.ndarray | None = field(default=None, repr=False)
+    fim: np.ndarray | None = field(default=None, repr=False)
+    prior_fim: np.ndarray | None = field(default=None, repr=False)
+    hessian: np.ndarray | None = field(default=None, repr=False)
+    simulation: str = ""
+    time: float = math.nan
+    n_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """``objective(theta, order=1) -> Evaluation``; order 0 values, 1 derivatives, 2 also the Hessian.
+
+    The Hessian comes from central differences of the gradient. rtol and atol are the integrator's: errors are weighed
+    by ``atol·(scale of the state) + rtol·|x|``. The call releases the GIL and may be made from several threads.
+    """
+
+    plan: Plan = field(repr=False)
+    parameters: ParameterSpace = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    rtol: float = 1e-8
+    atol: float = 1e-12
+    max_steps: int = STEP_BUDGET
+
+    def __post_init__(self) -> None:
+        for name in ("rtol", "atol"):
+            value = getattr(self, name)
+            lowest = 1e-14 if name == "rtol" else 0.0
+            if not lowest <= value < 1.0:
+                raise InputError(f"{name} = {value:g} was given; it lies in [{lowest:g}, 1), and 1e-8 is usual for rtol")
+
+    def __call__(self, theta: np.ndarray, order: int = 1, stop: np.ndarray = NO_STOP) -> Evaluation:
+        theta = np.ascontiguousarray(theta, dtype=float)
+        if theta.shape != (len(self.parameters),):
+            raise InputError(f"theta of shape {theta.shape} was given for {len(self.parameters)} estimated parameters")
+        n_rows, k = self.plan.n_rows, len(theta)
+        m_derivative = (n_rows, k) if order else (0, k)
+        y, m, sigma, residual = np.empty((4, n_rows))
+        dm, dsigma = np.empty(m_derivative), np.empty(m_derivative)
+        report, sums = np.empty(REPORT_SIZE), np.empty(SUM_SIZE)
+        gradient, prior_gradient = np.empty((2, k))
+        fim, prior_fim = np.empty((2, k, k))
+        ints, floats = self.plan.ints, self.plan.floats
+        status = predict(
+            ints, floats, theta, min(order, 1), self.rtol, self.atol, self.max_steps, stop,
+            y, m, sigma, dm, dsigma, report,
+        )  # fmt: skip
+        if status == Status.OK:
+            status = score(
+                ints, floats, theta, min(order, 1), m, sigma, dm, dsigma, sums, residual,
+                gradient, prior_gradient, fim, prior_fim,
+            )  # fmt: skip
+        if status != Status.OK:
+            return self._failed(Status(status), report, n_rows, sums if status == Status.OUT_OF_BOUNDS else None)
+        derivatives = {}
+        if order:
+            with np.errstate(invalid="ignore"):
+                jacobian = (dm - residual[:, None] * dsigma) / sigma[:, None]
+            derivatives = {
+                "gradient": gradient + prior_gradient,
+                "jacobian": jacobian,
+                "fim": fim,
+                "prior_fim": prior_fim,
+            }
+        if order > 1:
+            derivatives["hessian"] = self._hessian(theta, stop)
+        return Evaluation(
+            *(float(sums[i]) for i in (SUM_OBJECTIVE, SUM_NLLH, SUM_NLPRIOR, SUM_CHI2)),
+            Status.OK,
+            y,
+            sigma,
+            residual,
+            n_steps=int(report[REPORT_STEPS]),
+            **derivatives,
+        )
+
+    def _failed(self, status: Status, report: np.ndarray, n_rows: int, sums: np.ndarray | None) -> Evaluation:
+        nothing = np.full(n_rows, np.nan)
+        where = self.labels[int(report[REPORT_SIMULATION])] if self.labels and sums is None else ""
+        nllh = math.inf if sums is None else float(sums[SUM_NLLH])
+        return Evaluation(
+            math.inf, nllh, math.inf if sums is not None else math.nan, math.nan, status, nothing, nothing, nothing,
+            simulation=where, time=float(report[REPORT_TIME]), n_steps=int(report[REPORT_STEPS]),
+        )  # fmt: skip
+
+    def _hessian(self, theta: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Central differences of the gradient; a step that is infeasible on one side becomes one-sided.
+
+        NaN in rows where the gradient is available on neither side.
+        """
+        k = len(theta)
+        hessian = np.full((k, k), np.nan)
+        here = self(theta, 1, stop).gradient
+        # the gradient's own error is about rtol: the cube root balances it against the third derivative
+        relative = max(self.rtol, 1e-15) ** (1 / 3)
+        for i in range(k):
+            step = relative * max(abs(theta[i]), 0.1)
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = theta.copy()
+                moved[i] += sign * step
+                sides.append((self(moved, 1, stop).gradient, moved[i]))
+            points = [(g, v) for g, v in sides if g is not None]
+            if len(points) == 1 and here is not None:
+                points.append((here, theta[i]))
+            if len(points) == 2:
+                (a, v), (b, w) = points
+                hessian[i] = (a - b) / (v - w)
+        return 0.5 * (hessian + hessian.T)

@@ -1,0 +1,387 @@
+"""The packed plan of a problem: names and texts become the two flat arrays that the kernels read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy
+from scipy.interpolate import CubicSpline
+
+from idfit.errors import Finding, InputError
+from idfit.model import CompiledModel, compile_formulas, compile_model
+from idfit.model.compiled import CompiledFormulas
+from idfit.numerics import plan as layout
+from idfit.numerics.likelihood import DISTRIBUTIONS
+from idfit.numerics.priors import PRIORS
+from idfit.numerics.scales import SCALES, TRANSFORMS
+from idfit.problem.parameters import ParameterSpace
+from idfit.problem.resolution import Resolution, Simulation
+from idfit.spec.schema import ProblemSpec, Series
+
+# boundaries closer than this (relative) are one
+_SAME_TIME = 1e-12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The packed arrays, with the owners of the code whose addresses they hold."""
+
+    ints: np.ndarray
+    floats: np.ndarray
+    compiled: CompiledModel = field(repr=False)
+    formulas: CompiledFormulas = field(repr=False)
+    columns: tuple[np.ndarray, ...] = field(repr=False)
+    times: tuple[np.ndarray, ...] = field(repr=False)
+    n_rows: int
+
+
+def build_plan(
+    spec: ProblemSpec, resolution: Resolution, space: ParameterSpace, state_scale: np.ndarray | None = None
+) -> Plan:
+    """Compile the model and lay everything out.
+
+    state_scale : (state,) in the model's order, what ``atol`` is relative to; 1 where it is not known yet.
+
+    Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends before the
+    data, or censored data under a distribution without that.
+    """
+    compiled = compile_model(resolution.model, resolution.readouts, resolution.formal)
+    formulas = tuple(e for e in resolution.outer if not e.is_Symbol and not e.is_number)
+    code = compile_formulas(formulas, space.names)
+    kind = [
+        space.names.index(e.name) if e.is_Symbol else -1 if e.is_number else -2 - formulas.index(e)
+        for e in resolution.outer
+    ]
+    rows = _rows(spec, resolution)
+    boundaries = [_boundaries(spec, resolution, compiled, s, rows.times[i]) for i, s in enumerate(resolution.simulations)]
+    columns = _columns(resolution, compiled, kind)
+    n = len(compiled.states)
+    internal = {s: i for i, s in enumerate(compiled.states[k] for k in compiled.order)}
+    scale = np.ones(n) if state_scale is None else np.asarray(state_scale)[compiled.order]
+    priors = [(k, p) for k, p in enumerate(space.prior) if p is not None]
+    noise = _noise_parameters(spec, resolution, compiled, space, rows, kind)
+
+    doses = [
+        (d.state, d.amount, d.sets)
+        for s, times in zip(resolution.simulations, boundaries, strict=True)
+        for t in times
+        for d in s.doses
+        if _same(d.time, t)
+    ]
+    dose_counts = [
+        sum(_same(d.time, t) for d in s.doses)
+        for s, times in zip(resolution.simulations, boundaries, strict=True)
+        for t in times
+    ]
+    knot_ptr, knot_time, knot_coefficient = _knots(spec, resolution, compiled, rows.times)
+    lu_diagonal, j_to_lu = _factor_positions(compiled)
+    readouts = [spec.observables[r.name] for r in resolution.readouts]
+
+    scalars = np.zeros(layout.N_SCALARS, dtype=np.int64)
+    for position, value in {
+        layout.N_STATES: n,
+        layout.N_FORMAL: len(resolution.formal),
+        layout.N_INPUTS: len(compiled.inputs),
+        layout.N_THETA: len(space),
+        layout.N_OUTER: len(resolution.outer),
+        layout.N_SIMULATIONS: len(resolution.simulations),
+        layout.N_ROWS: len(rows.order),
+        layout.N_READOUTS: len(readouts),
+        layout.N_PRIORS: len(priors),
+        layout.F_RHS: compiled.address("rhs"),
+        layout.F_JACOBIAN: compiled.address("jacobian"),
+        layout.F_STAGE: compiled.address("stage"),
+        layout.F_TANGENT: compiled.address("tangent"),
+        layout.F_INITIAL: compiled.address("initial"),
+        layout.F_INITIAL_SENSITIVITY: compiled.address("initial_sensitivity"),
+        layout.F_OUTER: code.address("value"),
+        layout.F_OUTER_JACOBIAN: code.address("derivative"),
+    }.items():
+        scalars[position] = value
+    pattern = [c for blocks in compiled.readout_patterns for block in blocks for c in block]
+    block_sizes = [len(block) for blocks in compiled.readout_patterns for block in blocks]
+    ints = {
+        layout.SCALARS: scalars,
+        layout.J_PTR: compiled.jacobian.pointer,
+        layout.J_COL: compiled.jacobian.column,
+        layout.P_PTR: compiled.parameter_jacobian.pointer,
+        layout.P_COL: compiled.parameter_jacobian.column,
+        layout.M_PTR: compiled.second_jacobian.pointer,
+        layout.M_COL: compiled.second_jacobian.column,
+        layout.N_PTR: compiled.second_parameter_jacobian.pointer,
+        layout.N_COL: compiled.second_parameter_jacobian.column,
+        layout.X0_PTR: compiled.initial_jacobian.pointer,
+        layout.X0_COL: compiled.initial_jacobian.column,
+        layout.LU_PTR: compiled.factors.pointer,
+        layout.LU_COL: compiled.factors.column,
+        layout.LU_DIAGONAL: lu_diagonal,
+        layout.J_TO_LU: j_to_lu,
+        layout.OUTER_THETA: kind,
+        layout.OUTER_PTR: code.jacobian.pointer,
+        layout.OUTER_COL: code.jacobian.column,
+        layout.THETA_SCALE: [SCALES.index(s) for s in space.scale],
+        layout.MAPS: [o for m in resolution.maps for o in m],
+        layout.SIM_MAP: [s.map for s in resolution.simulations],
+        layout.SIM_COLUMN_PTR: _pointer(columns),
+        layout.SIM_COLUMN: np.concatenate([np.empty(0, int), *columns]),
+        layout.BOUNDARY_PTR: _pointer(boundaries),
+        layout.DOSE_PTR: np.concatenate([[0], np.cumsum(dose_counts)]),
+        layout.DOSE_STATE: [internal[state] for state, _, _ in doses],
+        layout.DOSE_OUTER: [amount for _, amount, _ in doses],
+        layout.DOSE_MODE: [int(sets) for _, _, sets in doses],
+        layout.KNOT_PTR: knot_ptr,
+        layout.TIME_PTR: _pointer(rows.times),
+        layout.ROW_PTR: rows.pointer,
+        layout.ROW_READOUT: rows.readout,
+        layout.ROW_MAP: rows.map,
+        layout.ROW_INDEX: rows.order,
+        layout.ROW_CENSORED: rows.censored,
+        layout.READOUT_VALUE: [compiled.address(f"value_{i}") for i in range(len(readouts))],
+        layout.READOUT_DERIVATIVE: [compiled.address(f"derivative_{i}") for i in range(len(readouts))],
+        layout.READOUT_DISTRIBUTION: [DISTRIBUTIONS.index(distribution_of(o)) for o in readouts],
+        layout.READOUT_TRANSFORM: [TRANSFORMS.index(transform_of(o)) for o in readouts],
+        layout.READOUT_PTR: np.concatenate([[0], np.cumsum(block_sizes)]),
+        layout.READOUT_COL: pattern,
+        layout.PRIOR_THETA: [k for k, _ in priors],
+        layout.PRIOR_KIND: [PRIORS.index(p.kind) for _, p in priors],
+        layout.PRIOR_ON_ESTIMATION_SCALE: [int(p.on == "estimation") for _, p in priors],
+        layout.NOISE_THETA: [k for k, _ in noise],
+        layout.NOISE_ROW_PTR: _pointer([r for _, r in noise]),
+        layout.NOISE_ROW: [i for _, r in noise for i in r],
+    }
+    floats = {
+        layout.OUTER_CONSTANT: [float(e) if e.is_number else 0.0 for e in resolution.outer],
+        layout.STATE_SCALE: scale,
+        layout.BOUNDARY_TIME: [t for times in boundaries for t in times],
+        layout.KNOT_TIME: knot_time,
+        layout.KNOT_COEFFICIENT: knot_coefficient,
+        layout.TIME: np.concatenate([np.empty(0), *rows.times]),
+        layout.ROW_VALUE: rows.value,
+        layout.ROW_SD: resolution.row_sd,
+        layout.ROW_CONSTANT: rows.constant,
+        layout.READOUT_DOF: [o.dof if o.dof is not None else math.nan for o in readouts],
+        layout.PRIOR_A: [p.a for _, p in priors],
+        layout.PRIOR_B: [p.b for _, p in priors],
+        layout.LOWER: space.lower_scaled,
+        layout.UPPER: space.upper_scaled,
+    }
+    packed = layout.pack(
+        {k: np.asarray(v, dtype=np.int64) for k, v in ints.items()},
+        {k: np.asarray(v, dtype=float) for k, v in floats.items()},
+    )
+    return Plan(*packed, compiled, code, tuple(columns), tuple(rows.times), len(rows.order))
+
+
+def distribution_of(observable) -> str:
+    """The distribution on the transformed scale: log-normal is normal on the log scale."""
+    return observable.distribution.removeprefix("log-")
+
+
+def transform_of(observable) -> str:
+    return "log" if observable.distribution.startswith("log-") else observable.transform
+
+
+def _pointer(parts: Sequence[Sequence]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= _SAME_TIME * max(abs(a), abs(b))
+
+
+@dataclass
+class _Rows:
+    """Measurements in simulation order; `order` is the position in the data; `value`, `constant` in data order."""
+
+    times: list[np.ndarray]
+    pointer: list[int]
+    readout: list[int]
+    map: list[int]
+    order: list[int]
+    censored: list[int]
+    value: np.ndarray
+    constant: np.ndarray
+
+
+def _rows(spec: ProblemSpec, resolution: Resolution) -> _Rows:
+    table = spec.measurements
+    index = {r.name: i for i, r in enumerate(resolution.readouts)}
+    time = np.array(table.time, dtype=float)
+    order = sorted(
+        range(len(table)), key=lambda i: (resolution.row_simulation[i], time[i], resolution.row_map[i], i)
+    )
+    times: list[np.ndarray] = []
+    pointer = [0]
+    for s in range(len(resolution.simulations)):
+        own = time[[i for i in order if resolution.row_simulation[i] == s]]
+        unique, counts = np.unique(own, return_counts=True)
+        times.append(unique)
+        pointer += (pointer[-1] + np.cumsum(counts)).tolist()
+    codes = {"": 0, "left": -1, "right": 1}
+    censored = table.censored or ("",) * len(table)
+    value, constant = np.array(table.value, dtype=float), np.zeros(len(table))
+    for i, name in enumerate(table.observable):
+        observable = spec.observables[name]
+        transform = transform_of(observable)
+        if censored[i] and distribution_of(observable) == "student-t":
+            raise InputError([Finding(table.file, table.line[i] if table.line else 0, 0, f"censored value of {name}",
+                                      "censoring is not available for Student-t noise", "use normal or laplace")])  # fmt: skip
+        if transform != "lin":
+            base = {"log": 1.0, "log10": math.log(10.0), "log2": math.log(2.0)}[transform]
+            # the density is that of the measured value: the transform's derivative belongs to it
+            constant[i] = 0.0 if censored[i] else math.log(value[i] * base) if value[i] > 0 else math.nan
+            value[i] = math.log(value[i]) / base if value[i] > 0 else math.nan
+    return _Rows(
+        times,
+        pointer,
+        [index[table.observable[i]] for i in order],
+        [resolution.row_map[i] for i in order],
+        order,
+        [codes[censored[i]] for i in order],
+        value,
+        constant,
+    )
+
+
+def _boundaries(
+    spec: ProblemSpec, resolution: Resolution, compiled: CompiledModel, simulation: Simulation, times: np.ndarray
+) -> list[float]:
+    """Times at which the integration of a simulation stops: start, doses, known switches, kinks of inputs."""
+    end = float(times[-1]) if len(times) else simulation.t0
+    wanted = [d.time for d in simulation.doses]
+    for switch in compiled.switch_times:
+        outer = {j: resolution.outer[resolution.maps[simulation.map][j]] for j in switch.parameters}
+        free = sorted({s.name for e in outer.values() for s in e.free_symbols if isinstance(s, sympy.Symbol)})
+        if free and not switch.jump:
+            continue
+        if free:
+            raise InputError([
+                Finding("", 0, 0, f"condition {simulation.condition}",
+                        f"the right-hand side jumps at a time that depends on the estimated {', '.join(free)}, "
+                        "which is not available yet", "fix the parameter, or smooth the switch")
+            ])  # fmt: skip
+        at = switch.at({j: float(e) for j, e in outer.items()}, len(compiled.states))
+        wanted += [] if at is None else [at]
+    for name in compiled.inputs:
+        wanted += _series(spec, name, simulation.condition).times
+    inside = sorted(t for t in wanted if simulation.t0 < t <= end)
+    merged = [simulation.t0]
+    for t in inside:
+        if not _same(t, merged[-1]):
+            merged.append(t)
+    return merged
+
+
+def _series(spec: ProblemSpec, name: str, condition: str) -> Series:
+    series = spec.inputs[name].series
+    chosen = series.get(condition, series.get(""))
+    if chosen is None:
+        have = ", ".join(series)
+        raise InputError([Finding("", 0, 0, f"input {name}", f"has no samples for condition {condition!r} (it has {have})")])
+    return chosen
+
+
+def _knots(spec: ProblemSpec, resolution: Resolution, compiled: CompiledModel, times: list[np.ndarray]):
+    """Pieces of every sampled input in every simulation as cubic polynomials from each sample on."""
+    counts, knot_times, coefficients = [], [], []
+    for simulation, own in zip(resolution.simulations, times, strict=True):
+        for name in compiled.inputs:
+            series = _series(spec, name, simulation.condition)
+            t, u = np.array(series.times), np.array(series.values)
+            if spec.inputs[name].interpolation != "step" and len(own) and (own[-1] > t[-1] or simulation.t0 < t[0]):
+                raise InputError([
+                    Finding("", 0, 0, f"input {name} in condition {simulation.condition}",
+                            f"covers {t[0]:g} to {t[-1]:g} and is needed from {simulation.t0:g} to {own[-1]:g}",
+                            "give samples for the whole time, or leave out the later measurements")
+                ])  # fmt: skip
+            c = np.zeros((len(t), 4))
+            c[:, 0] = u
+            kind = spec.inputs[name].interpolation
+            if kind == "linear" and len(t) > 1:
+                c[:-1, 1] = np.diff(u) / np.diff(t)
+            elif kind == "cubic" and len(t) > 2:
+                c[:-1] = CubicSpline(t, u, bc_type="natural").c[::-1].T
+            counts.append(len(t))
+            knot_times.append(t)
+            coefficients.append(c)
+    empty = np.empty(0)
+    pointer = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return pointer, np.concatenate([empty, *knot_times]), np.concatenate([empty, *[c.ravel() for c in coefficients]])
+
+
+def _columns(resolution: Resolution, compiled: CompiledModel, kind: list[int]) -> list[np.ndarray]:
+    """The outer values that each simulation needs sensitivities for: those that vary and act on its dynamics."""
+    acting = sorted({*compiled.parameter_jacobian.column.tolist(), *compiled.initial_jacobian.column.tolist(),
+                     *compiled.second_parameter_jacobian.column.tolist()})  # fmt: skip
+    columns = []
+    for simulation in resolution.simulations:
+        entries = [resolution.maps[simulation.map][j] for j in acting] + [d.amount for d in simulation.doses]
+        columns.append(np.array(sorted({o for o in entries if kind[o] != -1}), dtype=np.int64))
+    return columns
+
+
+def _factor_positions(compiled: CompiledModel) -> tuple[np.ndarray, np.ndarray]:
+    factors, jacobian = compiled.factors, compiled.jacobian
+    n = len(compiled.states)
+    position = {}
+    for i in range(n):
+        for e in range(factors.pointer[i], factors.pointer[i + 1]):
+            position[i, int(factors.column[e])] = e
+    diagonal = np.array([position[i, i] for i in range(n)], dtype=np.int64)
+    entries = [
+        position[i, int(jacobian.column[e])]
+        for i in range(n)
+        for e in range(jacobian.pointer[i], jacobian.pointer[i + 1])
+    ]
+    return diagonal, np.array(entries, dtype=np.int64)
+
+
+def _noise_parameters(
+    spec: ProblemSpec,
+    resolution: Resolution,
+    compiled: CompiledModel,
+    space: ParameterSpace,
+    rows: _Rows,
+    kind: list[int],
+) -> list[tuple[int, list[int]]]:
+    """Estimated parameters that are themselves the noise of their rows and act nowhere else.
+
+    Their best value for given predictions is known in closed form. A prior, censored rows, Student-t noise or a
+    second place in the equations rules a parameter out.
+    """
+    own_rows: dict[int, list[int]] = {}
+    used_elsewhere: set[int] = set()
+    distributions: dict[int, set[str]] = {}
+    position = {name: j for j, name in enumerate(resolution.formal)}
+
+    def free(outer: int) -> set[int]:
+        symbols = {s.name for s in resolution.outer[outer].free_symbols if isinstance(s, sympy.Symbol)}
+        return {space.names.index(s) for s in symbols}
+
+    for simulation in resolution.simulations:
+        for outer in (*resolution.maps[simulation.map], *(d.amount for d in simulation.doses)):
+            used_elsewhere |= free(outer)
+    for i, (readout, map_index) in enumerate(zip(rows.readout, rows.map, strict=True)):
+        entry = resolution.readouts[readout]
+        entries = {n: resolution.maps[map_index][j] for n, j in position.items()}
+        for name, outer in entries.items():
+            if entry.noise is not None and entry.noise.is_Symbol and entry.noise.name == name and kind[outer] >= 0:
+                own_rows.setdefault(kind[outer], []).append(i)
+                distributions.setdefault(kind[outer], set()).add(distribution_of(spec.observables[entry.name]))
+                if rows.censored[i]:
+                    used_elsewhere.add(kind[outer])
+                if position[name] in compiled.readout_patterns[readout][1]:
+                    used_elsewhere.add(kind[outer])
+            else:
+                used_elsewhere |= free(outer)
+    return [
+        (k, own)
+        for k, own in sorted(own_rows.items())
+        if k not in used_elsewhere
+        and space.prior[k] is None
+        and len(distributions[k]) == 1
+        and distributions[k] <= {"normal", "laplace"}
+    ]

@@ -1,0 +1,91 @@
+"""Estimated parameters: names, bounds, scales, and the way between natural and estimation scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from idfit.errors import InputError
+from idfit.numerics.scales import SCALES, natural, scaled
+from idfit.spec.priors import Prior
+
+
+@dataclass(frozen=True)
+class ParameterSpace:
+    """The estimated parameters in order. `lower`, `upper`, `nominal` are on the natural scale.
+
+    `nominal` holds NaN where no value was given. `prior` is None for a parameter that is uniform on its estimation
+    scale within its bounds.
+    """
+
+    names: tuple[str, ...]
+    lower: np.ndarray
+    upper: np.ndarray
+    scale: tuple[str, ...]
+    nominal: np.ndarray
+    unit: tuple[str, ...]
+    prior: tuple[Prior | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def lower_scaled(self) -> np.ndarray:
+        """Lower bounds on the estimation scale; -inf where a logarithmic parameter has the lower bound 0."""
+        return self.to_scaled(self.lower)
+
+    @property
+    def upper_scaled(self) -> np.ndarray:
+        return self.to_scaled(self.upper)
+
+    @property
+    def nominal_scaled(self) -> np.ndarray:
+        """The nominal values on the estimation scale, the middle of the bounds where none was given."""
+        middle = 0.5 * (self.lower_scaled + self.upper_scaled)
+        return np.where(np.isnan(self.nominal), middle, self.to_scaled(self.nominal))
+
+    def to_scaled(self, values: Mapping[str, float] | Sequence[float] | np.ndarray) -> np.ndarray:
+        """theta from natural values: a vector (…, parameter) in order, or a mapping that names every parameter."""
+        return self._map(values, lambda code, p: scaled(code, p))
+
+    def to_natural(self, theta: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Natural values from theta, a vector (…, parameter)."""
+        return self._map(theta, lambda code, v: natural(code, v)[0])
+
+    def _map(self, values, function) -> np.ndarray:
+        if isinstance(values, Mapping):
+            missing = [n for n in self.names if n not in values]
+            unknown = [n for n in values if n not in self.names]
+            if missing or unknown:
+                raise InputError(
+                    f"values for {', '.join(missing) or 'all'} are missing; not estimated: {', '.join(unknown) or 'none'}"
+                )
+            values = [values[n] for n in self.names]
+        given = np.asarray(values, dtype=float)
+        if given.shape[-1:] != (len(self.names),):
+            raise InputError(f"a vector of shape {given.shape} was given for {len(self.names)} estimated parameters")
+        result = np.empty_like(given)
+        for k, scale in enumerate(self.scale):
+            code = SCALES.index(scale)
+            result[..., k] = [function(code, v) for v in given[..., k].ravel()] if given.ndim > 1 else function(code, given[k])
+            if given.ndim > 2:
+                raise InputError("parameter vectors have one or two dimensions")
+        return result
+
+    def position(self, names: Iterable[str]) -> np.ndarray:
+        """Positions of the named parameters. Errors: `InputError` names one that is not estimated."""
+        names = list(names)
+        for name in names:
+            if name not in self.names:
+                raise InputError(f"{name!r} is not an estimated parameter; these are: {', '.join(self.names)}")
+        return np.array([self.names.index(n) for n in names], dtype=np.int64)
+
+
+def middle_of_bounds(lower: float, upper: float, scale: str) -> float:
+    """The natural value in the middle of the bounds on the estimation scale."""
+    code = SCALES.index(scale)
+    theta = 0.5 * (scaled(code, lower) + scaled(code, upper))
+    return natural(code, theta)[0] if math.isfinite(theta) else upper
