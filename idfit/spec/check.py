@@ -1,4 +1,4 @@
-"""Every rule of meaning that a problem must obey: names, formulas, parameters, conditions, measurements, units."""
+"""Every rule of meaning that a problem must obey: names, formulas, parameters, conditions, data, units."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idfit.spec.schema import ProblemSpec
 
 
 def check(spec: ProblemSpec, positions: Positions | None = None) -> list[Finding]:
-    """All findings about `spec`, errors first. `positions` gives them their places in the file it was read from."""
+    """All findings about `spec`, errors first. `positions` gives them their places in the model file."""
     findings = Findings(positions or Positions())
     check_into(spec, findings)
     return findings.finish()

@@ -1,4 +1,4 @@
-"""Formulas: they parse, use names that are declared and available where they stand, and do not go in circles."""
+"""Formulas: they parse, use names that are declared and available where they stand, and have no circles."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from idfit.spec.toml_positions import Path
 
 @dataclass(frozen=True)
 class Formulas:
-    """The formulas that parse, by path; `dynamic` names the assignments that depend on states, inputs or time."""
+    """The formulas that parse, by path; assignments in `dynamic` depend on states, inputs or time."""
 
+    texts: dict[Path, Formula]
     expressions: dict[Path, sympy.Expr]
     names: dict[Path, frozenset[str]]
     dynamic: frozenset[str]
@@ -50,7 +51,7 @@ _ROLES = {
     "observables": Role("an observable or its noise", NAME_SECTIONS),
     "conditions": Role("a setting or dose", _STATIC, time=False, dynamic=False),
 }
-_SINGULAR = {section: section[:-1] for section in NAME_SECTIONS}
+_NOT_FINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 
 
 def formula_texts(spec: ProblemSpec) -> Iterator[tuple[Path, Formula]]:
@@ -86,16 +87,21 @@ def formula_texts(spec: ProblemSpec) -> Iterator[tuple[Path, Formula]]:
 
 def parsed(spec: ProblemSpec, findings: Findings) -> Formulas:
     """Parse every formula once; those that do not parse are reported and left out."""
+    texts = dict(formula_texts(spec))
     expressions: dict[Path, sympy.Expr] = {}
-    for path, formula in formula_texts(spec):
+    for path, formula in texts.items():
         try:
             expressions[path] = parse(formula)
         except ExpressionError as error:
             text = formula if isinstance(formula, str) else ""
             given = f"{dotted(path)}: {error.given}"
             findings.at_text(path, text, max(error.column, 1), given, error.rule, error.remedy, error.code)
+            continue
+        if expressions[path] in _NOT_FINITE:
+            remedy = "write a finite formula"
+            findings.error(path, f"{dotted(path)} = {clipped(str(formula))}", "is not finite", remedy, "M28")
     names = {path: names_in(expression) for path, expression in expressions.items()}
-    return Formulas(expressions, names, _dynamic_assignments(spec, names))
+    return Formulas(texts, expressions, names, _dynamic_assignments(spec, names))
 
 
 def _dynamic_assignments(spec: ProblemSpec, names: dict[Path, frozenset[str]]) -> frozenset[str]:
@@ -122,9 +128,9 @@ def check_references(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
     kinds = declared(spec)
     for path, names in formulas.names.items():
         for name in sorted(names):
-            problem = _problem(path, name, kinds, formulas.dynamic)
-            if problem:
-                _report(path, name, *problem, spec=spec, findings=findings)
+            if problem := _problem(path, name, kinds, formulas.dynamic):
+                text = formulas.texts[path]
+                findings.at_text(path, str(text), _column(name, text), dotted(path), *problem)
 
 
 def _problem(
@@ -157,20 +163,9 @@ def _problem(
     return None
 
 
-def _report(
-    path: Path, name: str, rule: str, remedy: str, code: str, *, spec: ProblemSpec, findings: Findings
-) -> None:
-    text = dict(formula_texts_at(spec, path)).get(path)
+def _column(name: str, text: Formula) -> int:
     match = re.search(rf"\b{re.escape(name)}\b", text) if isinstance(text, str) else None
-    column = match.start() + 1 if match else 1
-    findings.at_text(path, text if isinstance(text, str) else "", column, dotted(path), rule, remedy, code)
-
-
-def formula_texts_at(spec: ProblemSpec, path: Path) -> Iterator[tuple[Path, Formula]]:
-    """The formulas in the same entry as `path` (so that one message costs one entry, not the whole problem)."""
-    section, name = str(path[0]), path[1]
-    entry = {name: getattr(spec, section)[name]}
-    return formula_texts(ProblemSpec.model_construct(**{section: entry}))
+    return match.start() + 1 if match else 1
 
 
 def check_cycles(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
@@ -180,8 +175,10 @@ def check_cycles(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
         "parameters": {name: ("parameters", name, "tie") for name in spec.parameters},
         "observables": {name: ("observables", name, "formula") for name in spec.observables},
     }
+    kinds = declared(spec)
     for section, paths in groups.items():
-        graph = {name: formulas.names.get(path, frozenset()) & paths.keys() for name, path in paths.items()}
+        own = frozenset(name for name in paths if kinds[name] == section)
+        graph = {name: formulas.names.get(path, frozenset()) & own for name, path in paths.items()}
         while cycle := _cycle(graph):
             names = " -> ".join(clipped(name) for name in cycle)
             rule = "refers to itself" if len(cycle) == 2 else "refer to each other in a circle"

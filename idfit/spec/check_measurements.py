@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 from idfit.spec.check_parameters import is_estimated
 from idfit.spec.findings import Findings, clipped, did_you_mean, listed
@@ -134,7 +135,7 @@ def _tell_duplicates(table: MeasurementTable, findings: Findings) -> None:
 def _tell_close_times(table: MeasurementTable, findings: Findings) -> None:
     times = sorted({time for time in table.time if math.isfinite(time)})
     span = max((abs(time) for time in times), default=0.0)
-    close = [(a, b) for a, b in zip(times, times[1:], strict=False) if b - a <= CLOSE_TIMES * span]
+    close = [(a, b) for a, b in pairwise(times) if b - a <= CLOSE_TIMES * span]
     if close:
         given = f"times {close[0][0]!r} and {close[0][1]!r}"
         findings.in_row(table.file, 0, given, "differ by rounding only", "round them", "D30", "notice")
@@ -157,7 +158,9 @@ def _tell_about(name: str, observable: ObservableSpec, table: MeasurementTable, 
         rule = "has one measurement, which cannot determine a noise parameter as well"
         findings.warning(("observables", name), given, rule, "give its noise as a number", "D32")
     elif len(values) > 1 and len(set(values)) == 1 and estimates_noise:
-        rule = f"all {len(values)} measurements are {values[0]:g}; an estimated noise will end at its lower bound"
+        rule = (
+            f"all {len(values)} measurements are {values[0]:g}; estimated noise will end at its lower bound"
+        )
         findings.warning(("observables", name), given, rule, "", "D33")
     sizes = [abs(value) for value in values if value and math.isfinite(value)]
     if sizes and max(sizes) > WIDE_RANGE * min(sizes) and observable.transform == "lin":

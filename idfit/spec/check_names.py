@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idfit.expressions.parse import CONSTANTS
 from idfit.spec.findings import Findings, clipped, dotted, is_identifier, shown
 from idfit.spec.schema import ProblemSpec
 from idfit.spec.toml_positions import Path
@@ -31,8 +32,13 @@ def check_names(spec: ProblemSpec, findings: Findings) -> None:
                 remedy = "rename one of the two"
                 if section == "observables":
                     remedy = f"rename the observable, for example to {name}_observed"
-                rule = f"the name is given in [{first[name]}] and in [{section}]; formulas could not tell them apart"
+                rule = (
+                    f"the name is in [{first[name]}] and in [{section}]; formulas could not tell them apart"
+                )
                 findings.error(path, dotted(path), rule, remedy, "M18")
+            elif name in CONSTANTS:
+                rule = f"'{name}' is a number in formulas, which would not mean this entry"
+                findings.error(path, dotted(path), rule, "rename it", "M18")
             elif name in TIME_NAMES:
                 rule = f"hides the time: formulas now mean this entry by '{name}'"
                 other = next(iter(TIME_NAMES - {name}))

@@ -30,7 +30,7 @@ def check_observables(spec: ProblemSpec, formulas: Formulas, findings: Findings)
 
 def _check_distribution(path: Path, observable: ObservableSpec, findings: Findings) -> None:
     if observable.distribution.startswith("log-") and observable.transform != "lin":
-        given = f"{dotted(path)}: transform = '{observable.transform}', distribution = '{observable.distribution}'"
+        given = f"{dotted(path)}: transform = '{observable.transform}' with {observable.distribution} noise"
         rule = f"{observable.distribution} takes the logarithm already"
         plain = observable.distribution.removeprefix("log-")
         remedy = f"write distribution = '{plain}', or delete the transform"

@@ -44,8 +44,8 @@ def read_text(path: str | os.PathLike[str], *, limit: int, what: str) -> TextFil
 
 
 def _read_bytes(name: str, limit: int, what: str) -> bytes:
+    resolved = os.path.realpath(name) if "\0" not in name else name
     try:
-        resolved = os.path.realpath(name)
         # Not blocking: opening a FIFO that nobody writes to would wait for ever.
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -58,12 +58,13 @@ def _read_bytes(name: str, limit: int, what: str) -> bytes:
         raise _refusal(
             name, f"the {what} cannot be opened ({_reason(error)})", "check the path", "M01"
         ) from None
-    with os.fdopen(descriptor, "rb") as stream:
-        info = os.fstat(stream.fileno())
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode) or resolved.startswith(tuple(f"{f}/" for f in _SYSTEM_FOLDERS)):
+        os.close(descriptor)
         if stat.S_ISDIR(info.st_mode):
             raise _refusal(name, f"is a folder, not a {what} ({resolved})", "give the file inside it", "M01")
-        if not stat.S_ISREG(info.st_mode) or resolved.startswith(tuple(f"{f}/" for f in _SYSTEM_FOLDERS)):
-            raise _refusal(name, f"is not a regular file ({resolved})", "copy its contents to a file", "S03")
+        raise _refusal(name, f"is not a regular file ({resolved})", "copy its contents to a file", "S03")
+    with os.fdopen(descriptor, "rb") as stream:
         try:
             content = stream.read(limit + 1)
         except OSError as error:
@@ -129,7 +130,7 @@ def _refusal(name: str, rule: str, remedy: str, code: str, line: int = 0, conten
 def path_beside(folder: Path, given: str) -> tuple[Path | None, str]:
     """The file that a model file in `folder` names by a relative path, or None and the rule that is broken.
 
-    Nothing is expanded: ``~`` and ``$NAME`` stay what they are, and are refused because they were meant otherwise.
+    Nothing is expanded: ``~`` and ``$NAME`` would stay what they are, and are refused as meant otherwise.
     """
     if _URL.match(given) and not re.match(r"[A-Za-z]:[\\/]", given):
         return None, "is a URL: nothing is read from a network"

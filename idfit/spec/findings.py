@@ -53,12 +53,12 @@ class Positions:
 
 @dataclass
 class Findings:
-    """An append-only list. Paths below one in `muted` are known to be broken and are not complained of again."""
+    """An append-only list. Nothing is said of paths in or below `muted`, which are known to be broken."""
 
     positions: Positions = field(default_factory=Positions)
     muted: set[Path] = field(default_factory=set)
     items: list[Finding] = field(default_factory=list)
-    _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
     _seen: set[Finding] = field(default_factory=set)
 
     def error(self, path: Path, given: str, rule: str, remedy: str = "", code: str = "") -> None:
@@ -96,7 +96,7 @@ class Findings:
     def add(self, finding: Finding) -> None:
         if finding in self._seen:
             return
-        kind = (finding.code, finding.severity)
+        kind: tuple[str, Severity] = (finding.code, finding.severity)
         self._counts[kind] += 1
         if self._counts[kind] <= LIKE_THIS:
             self._seen.add(finding)

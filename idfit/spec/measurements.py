@@ -1,4 +1,4 @@
-"""Measurements: tidy rows ``condition,time,observable,value[,sd,replicate,censored,...]`` -> MeasurementTable."""
+"""Measurements: tidy rows ``condition,time,observable,value[,sd,...]`` -> MeasurementTable."""
 
 from __future__ import annotations
 
@@ -192,8 +192,8 @@ class _Rows:
 
 
 def _unguarded(cell: str) -> str:
-    """Undo the apostrophe that keeps spreadsheets from reading a text as a formula (see `write_measurements`)."""
-    return cell[1:] if cell.startswith("'") and cell[1:2] in ("=", "+", "-", "@") and len(cell) > 1 else cell
+    """Undo the apostrophe that keeps spreadsheets from reading a text as a formula (`write_measurements`)."""
+    return cell[1:] if cell.startswith(("'=", "'+", "'-", "'@")) else cell
 
 
 def _has_columns(table: TextTable, spec: ProblemSpec, findings: Findings) -> bool:
@@ -224,7 +224,7 @@ def _time_factor(table: TextTable, spec: ProblemSpec, findings: Findings) -> flo
 
 
 def time_conversion(table: TextTable, column: str, model_unit: str | None, findings: Findings) -> float:
-    """Factor from the unit that the header gives to the model's; a conversion is told, an impossible one refused."""
+    """Factor from the unit in the header to the model's; a conversion is told, an impossible one refused."""
     unit = table.units.get(column)
     if not unit or unit == model_unit:
         return 1.0

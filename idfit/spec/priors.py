@@ -1,4 +1,4 @@
-"""Prior densities as texts: ``normal(mean, sd)``, with `` on estimation`` for a density on the estimation scale."""
+"""Prior densities as texts: ``normal(mean, sd)``, with ``on estimation`` behind if of the scaled parameter."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def parse_prior(text: str) -> Prior:
             1, clipped(text), "is not a prior", "write it as normal(0, 1) or log-normal(-2, 1)", "P14"
         )
     name, inside, on = match.groups()
-    kind = next((k for k in PRIOR_ARGUMENTS if k == name), None)
+    kind: PriorKind | None = next((k for k in PRIOR_ARGUMENTS if k == name), None)
     if kind is None:
         remedy = did_you_mean(name, PRIOR_ARGUMENTS, f"there are {', '.join(PRIOR_ARGUMENTS)}")
         raise ExpressionError(match.start(1) + 1, name, "is not a prior density", remedy, "P14")

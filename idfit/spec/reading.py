@@ -1,4 +1,4 @@
-"""Reading problems that people write: a model (TOML) and data (CSV) -> ProblemSpec, with all findings in one pass."""
+"""Reading problems: a model (TOML) and data (CSV) -> ProblemSpec, with all findings in one pass."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _with_data_problems(error: InputError, data_path: AnyPath | None) -> InputEr
 def _measured(
     raw: dict[str, Any], file: str, data_path: AnyPath | None, findings: Findings
 ) -> TextTable | None:
-    """The table of measurements: the data file, or [measurements] in the model file with an array per column."""
+    """The data file, or [measurements] in the model file with an array for each column."""
     inline = raw.pop("measurements", None)
     if inline is None:
         return read_table(data_path, findings) if data_path is not None else None

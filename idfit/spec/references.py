@@ -1,4 +1,4 @@
-"""What a model file names but does not hold: samples of inputs and tables of conditions, in CSV files beside it."""
+"""What a model file names but does not hold: samples of inputs and tables of conditions, in CSV files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from idfit.spec.findings import Findings, clipped, did_you_mean, dotted, is_identifier, listed, shown
 from idfit.spec.files import path_beside
+from idfit.spec.findings import Findings, clipped, did_you_mean, dotted, is_identifier, listed, shown
 from idfit.spec.measurements import time_conversion
 from idfit.spec.schema import InputSpec
 from idfit.spec.tables import TextTable, number_problem, read_table

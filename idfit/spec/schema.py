@@ -1,7 +1,7 @@
 """Everything a problem file can say, as plain validated data.
 
 A `ProblemSpec` is the one form in which a problem travels: every file format produces it, workers receive it,
-hashes are taken of it, and it prints itself as TOML. It holds texts and numbers only; formulas are parsed, and
+hashes are taken of it, and it is written as TOML. It holds texts and numbers only; formulas are parsed, and
 names resolved, by `idfit.spec.check` and `idfit.problem.build`.
 """
 

@@ -1,7 +1,7 @@
 """Where each key and value of a TOML text stands.
 
-`tomllib` reports no positions, so a small scanner walks the text a second time. It assumes a text that tomllib has
-accepted; on any other it stops where it is lost and returns what it has found so far.
+`tomllib` reports no positions, so a small scanner walks the text a second time. It assumes a text that
+tomllib has accepted; on any other it stops where it is lost and returns what it has found so far.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
@@ -181,10 +182,8 @@ def _unquoted(part: str) -> str:
 
 def _scan(text: str) -> tuple[_Scanner, list[int]]:
     scanner = _Scanner(text)
-    try:
+    with suppress(_Lost, IndexError, tomllib.TOMLDecodeError):
         scanner.document()
-    except (_Lost, IndexError, tomllib.TOMLDecodeError):
-        pass
     return scanner, [0, *(match.end() for match in re.finditer("\n", text))]
 
 

@@ -41,6 +41,7 @@ _WORDING = {
     "Unterminated string": ("a text is not closed", "add the closing quote"),
     "Expected ']": ("a table header is not closed", "add ]"),
     "Unescaped": ("has a backslash that means nothing", "write \\\\, or use single quotes"),
+    "Illegal character '\\n'": ("a text is not closed on its line", "add the closing quote"),
     "Illegal character": ("has a character that TOML does not allow", "delete it"),
     "Found invalid character": (
         "has a character that TOML does not allow",
@@ -140,4 +141,5 @@ def _without_odd_values(value: Any, path: Path, findings: Findings) -> Any:
 def _leave_out(path: Path, given: str, rule: str, remedy: str, code: str, findings: Findings) -> None:
     place = findings.positions.value(path)
     findings.add(Finding(*place, f"{dotted(path)} = {given}" if given else dotted(path), rule, remedy, code))
-    findings.muted.add(path[:2])
+    in_entry = len(path) > 1 and isinstance(path[1], str)
+    findings.muted.add(path[:2] if in_entry else path[:1])

@@ -1,4 +1,4 @@
-"""Plain values -> ProblemSpec. What pydantic objects to is said in our own words, with the nearest valid key."""
+"""Plain values -> ProblemSpec. What pydantic objects to is said in our words, with the nearest valid key."""
 
 from __future__ import annotations
 
@@ -79,13 +79,15 @@ _SYNONYMS = {
     **dict.fromkeys(("transformation", "log"), "transform"),
     **dict.fromkeys(("equation", "reaction"), "eq"),
     **dict.fromkeys(("units",), "unit"),
-    **dict.fromkeys(("expression", "expr", "observable"), "formula"),
+    **dict.fromkeys(("expression", "expr"), "formula"),
     **dict.fromkeys(("parameterScale", "estimation_scale"), "scale"),
     **dict.fromkeys(("fix", "vary", "estimate"), "fixed"),
+}
+_SECTION_SYNONYMS = {
     **dict.fromkeys(("ode", "equations", "derivatives", "rates"), "odes"),
     **dict.fromkeys(("species", "variables"), "states"),
     **dict.fromkeys(("params", "parameter"), "parameters"),
-    **dict.fromkeys(("measured", "outputs"), "observables"),
+    **dict.fromkeys(("observable", "measured", "outputs"), "observables"),
     **dict.fromkeys(("experiments",), "conditions"),
 }
 
@@ -125,7 +127,7 @@ def _check_sections(raw: dict[str, Any], findings: Findings) -> bool:
             usable = False
     for name in [n for n in raw if n not in ProblemSpec.model_fields]:
         fields = [f for f in ProblemSpec.model_fields if f != "measurements"]
-        guess = _SYNONYMS.get(name) or nearest(name, fields)
+        guess = _SECTION_SYNONYMS.get(name) or nearest(name, fields)
         remedy = f"did you mean {guess!r}?" if guess else "delete it, or move it to the table it belongs to"
         findings.error(
             (name,),
@@ -148,25 +150,20 @@ def _objections(error: ValidationError, raw: dict[str, Any]) -> dict[tuple[Path,
         else:
             found[path, ""] = None
     # A union complains of the container and of its parts: the innermost says most.
-    return {
-        (path, missing): None
-        for path, missing in found
-        if missing or not any(len(p) > len(path) and p[: len(path)] == path for p, _ in found)
+    outer = {path[:n] for path, _ in found for n in range(len(path))} | {
+        path for path, missing in found if missing
     }
+    return {(path, missing): None for path, missing in found if missing or path not in outer}
 
 
 def _existing(loc: tuple[str | int, ...], raw: Any) -> tuple[Path, Any]:
     """The part of a location that is a path in the file (pydantic adds the names of alternatives)."""
     path: Path = ()
     for part in loc:
-        if (
-            isinstance(raw, dict)
-            and part in raw
-            or isinstance(raw, list)
-            and isinstance(part, int)
-            and part < len(raw)
-        ):
-            raw = raw[part]
+        inside = range(len(raw)) if isinstance(raw, list) else raw if isinstance(raw, dict) else ()
+        if part in inside:
+            children: Any = raw
+            raw = children[part]
             path += (part,)
     return path, raw
 
@@ -226,8 +223,9 @@ def _guess(key: str, keys: list[str]) -> str | None:
 def _wording(path: Path, value: Any) -> tuple[str, str]:
     named = [str(part) for part in path if not isinstance(part, int)]
     key = named[-1] if named else ""
-    if len(path) == 2 and path[0] in _PLAIN:
-        return _PLAIN[str(path[0])], ""
+    section = str(path[0]) if path else ""
+    if len(path) == 2 and section in _PLAIN:
+        return _PLAIN[section], ""
     choices = _CHOICES.get(key, ())
     if choices and len(path) > 2:
         return f"one of {', '.join(choices)}", did_you_mean(str(value), choices)
@@ -235,7 +233,7 @@ def _wording(path: Path, value: Any) -> tuple[str, str]:
         return _FORMULA, ""
     if len(named) > 3 and named[-2] == "per":
         return "the name of a data column in quotes", ""
-    if key == "per" and path[0] == "observables":
+    if key == "per" and section == "observables":
         return 'a table of parameters with data columns, { scale = "gel" }', ""
     if key == "time" and "dose" in named:
         return "a number or an array of numbers", ""
@@ -248,7 +246,7 @@ def _wording(path: Path, value: Any) -> tuple[str, str]:
 
 
 def _mend(error: ValidationError, raw: dict[str, Any], findings: Findings) -> None:
-    """Take out what was objected to; if it is a part of an entry, the entry goes, but its name stays known."""
+    """Take out what was objected to; an entry is replaced by a harmless one, so that its name stays known."""
     harmless: dict[str, Any] = {
         "states": {},
         "reactions": {"eq": "", "rate": 0},
