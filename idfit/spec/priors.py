@@ -1,4 +1,4 @@
-"""Prior densities as texts: ``normal(mean, sd)``, with ``on estimation`` behind if of the scaled parameter."""
+"""Prior densities as texts: ``normal(mean, sd)``; ``on estimation`` behind it means the scaled parameter."""
 
 from __future__ import annotations
 

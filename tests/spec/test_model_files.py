@@ -384,7 +384,8 @@ def test_a_text_without_a_folder_may_not_name_files():
 def test_measurements_may_stand_in_the_model(tmp_path):
     text = (
         MODEL
-        + '[measurements]\ncondition = ["control", "treated"]\ntime = [0, 1.5]\nobservable = ["y", "z"]\nvalue = [1, 2]\n'
+        + '[measurements]\ncondition = ["control", "treated"]\ntime = [0, 1.5]\n'
+        + 'observable = ["y", "z"]\nvalue = [1, 2]\n'
     )
     spec, findings = read_model_text(text)
     assert {f.severity for f in findings} == {"warning"}
