@@ -237,6 +237,16 @@ GROUPS: Mapping[str, Group] = {
             "standard_error": _number(
                 "space parameter", "standard error from the Fisher information at the best fit", optional=True
             ),
+            "standard_error_unbiased": _number(
+                "space parameter",
+                "standard error with the unbiased estimate of the noise: sigma corrected for the fitted parameters",
+                optional=True,
+            ),
+            "standard_error_unbiased": _number(
+                "space parameter",
+                "standard error with the unbiased estimate of the noise level",
+                optional=True,
+            ),
             "at_bound": Variable(
                 ("parameter",), "whether the best fit stands at a bound", "code", "1", True, BoundSide
             ),
@@ -255,6 +265,7 @@ GROUPS: Mapping[str, Group] = {
             "observable": _text("measurement", "observable"),
             "time": _number("measurement", "time of the measurement", "time_unit"),
             "replicate": _text("measurement", "replicate", optional=True),
+            "curve": _text("measurement", "trajectory_condition it belongs to", optional=True),
             "parameter": _text("parameter", "estimated parameter"),
             # `condition` is a coordinate of the measurements, so the curves' dims need names of their own.
             "trajectory_condition": _text("trajectory_condition", "condition of a curve"),
