@@ -27,7 +27,7 @@ class ExpressionError(InputError):
 
 
 class Refusal(Exception):
-    """A rule broken while an expression is built; whoever knows the place in the text turns it into an error."""
+    """A rule broken while an expression is built; who knows the place makes it an error."""
 
     def __init__(self, rule: str, remedy: str = "", code: str = "E13"):
         super().__init__(rule)

@@ -1,4 +1,4 @@
-"""The value of an expression in double precision, as IEEE arithmetic gives it: infinities and NaN, no exceptions."""
+"""The value of an expression in doubles, as IEEE arithmetic gives it: infinities and NaN, no exceptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idfit.expressions.walk import bottom_up
 
 
 def power(base: float, exponent: float) -> float:
-    """base ** exponent in real doubles: NaN where the value is not real, infinities with the sign of the limit."""
+    """base ** exponent in doubles: NaN where it is not real, infinities with the sign of the limit."""
     try:
         return math.pow(base, exponent)
     except ValueError:
@@ -79,7 +79,7 @@ FUNCTIONS: dict[type, Callable[..., float]] = {
     sympy.acosh: _real(math.acosh),
     sympy.atanh: _real(_inverse_tanh),
     sympy.erf: _real(math.erf),
-    sympy.Abs: _real(abs),
+    sympy.Abs: _real(math.fabs),
     sympy.sign: _real(lambda x: float((x > 0) - (x < 0))),
     sympy.floor: _real(_whole(math.floor)),
     sympy.ceiling: _real(_whole(math.ceil)),
@@ -108,8 +108,8 @@ def rational_to_float(number: sympy.Rational) -> float:
 def evaluate(expr: sympy.Basic, values: Mapping[str, float] | None = None) -> float:
     """The value of an expression where the names have the given `values`.
 
-    Division by zero gives an infinity and an undefined operation NaN. Raises `ExpressionError` for a name without a
-    value and for a function that formulas do not have.
+    Division by zero gives an infinity and an undefined operation NaN. Raises `ExpressionError` for a name
+    without a value and for a function that formulas do not have.
     """
     known: dict[sympy.Basic, float] = {}
     for part in bottom_up(expr):

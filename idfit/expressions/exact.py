@@ -1,14 +1,15 @@
 """Exact numbers of bounded size: what numbers in formulas become, and their sums, products and powers.
 
-A number stays exact while its numerator and denominator have at most 200 bits, or while it is a decimal that a
-formula could hold; beyond that it becomes the shortest decimal of its double. So no arithmetic on what somebody
-wrote can grow without bound (`9**9**9**9`), and `float` of a number is always the double that was meant.
+A number stays exact while its numerator and denominator have at most 200 bits, or while it is a decimal that
+a formula could hold; beyond that it becomes the shortest decimal of its double. So no arithmetic on what
+somebody wrote can grow without bound (`9**9**9**9`), and `float` of a literal is the double that was meant.
 """
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
@@ -94,7 +95,7 @@ def _layout(digits: str, exponent: int) -> str:
     return f"{mantissa}e{point - 1}"
 
 
-def _rational(fraction: Fraction) -> sympy.Rational:
+def _rational(fraction: Fraction) -> Any:
     return sympy.Rational(fraction.numerator, fraction.denominator)
 
 
@@ -112,10 +113,10 @@ def add(terms: list[sympy.Expr]) -> sympy.Expr:
     return bounded_coefficients(sympy.Add(*parts))
 
 
-def _total(numbers: list[sympy.Expr]) -> sympy.Expr:
+def _total(numbers: list[Any]) -> Any:
     if not all(n.is_Rational for n in numbers):
         return sympy.Add(*numbers)
-    total = sympy.S.Zero
+    total: Any = sympy.S.Zero
     for number in numbers:
         total = total + number
         if not is_short(total):
@@ -127,17 +128,19 @@ def multiply(factors: list[sympy.Expr]) -> sympy.Expr:
     """The product, numbers multiplied with bounded size before sympy sees them."""
     coefficient, rests = sympy.S.One, []
     for factor in factors:
+        if isinstance(factor, sympy.Symbol | sympy.Pow):
+            rests.append(factor)
+            continue
         number, rest = factor.as_coeff_Mul()
-        if number.is_Rational and coefficient.is_Rational:
-            coefficient = bounded(coefficient * number)
-        else:
+        if number is not sympy.S.One:
             coefficient = coefficient * number
+            if coefficient.is_Rational:
+                coefficient = bounded(coefficient)
         if rest is not sympy.S.One:
             rests.append(rest)
-    product = sympy.Mul(*rests)
-    if coefficient is sympy.S.One:
-        return bounded_coefficients(product)
-    return bounded_coefficients(sympy.Mul(coefficient, product))
+    if coefficient is not sympy.S.One:
+        rests.insert(0, coefficient)
+    return bounded_coefficients(sympy.Mul(*rests))
 
 
 def bounded_coefficients(expr: sympy.Expr) -> sympy.Expr:
@@ -148,7 +151,7 @@ def bounded_coefficients(expr: sympy.Expr) -> sympy.Expr:
     return _bounded_term(expr)
 
 
-def _bounded_term(term: sympy.Expr) -> sympy.Expr:
+def _bounded_term(term: Any) -> Any:
     coefficient, rest = term.as_coeff_Mul()
     if not coefficient.is_Rational or is_short(coefficient):
         return term

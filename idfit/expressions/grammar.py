@@ -1,9 +1,10 @@
-"""Tokens to a syntax tree: the grammar of formulas (grammar.lark) and what to say when a text does not fit it."""
+"""Tokens to a syntax tree by the grammar of formulas (grammar.lark); what to say of texts that do not fit."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from lark import Lark, Token, UnexpectedInput
 from lark.lexer import Lexer
@@ -13,7 +14,7 @@ from idfit.expressions.tokens import MAX_DEPTH, looks_like_a_path, path_error, t
 
 
 class Node:
-    """A piece of the formula: `op` is the rule of the grammar, `args` its nodes and operator texts in order."""
+    """A piece of the formula: `op` is the rule of the grammar, `text` its name, number or operators."""
 
     __slots__ = ("args", "depth", "end", "op", "start", "text")
 
@@ -42,8 +43,9 @@ class _Tokens(Lexer):
     def __init__(self, lexer_conf):
         pass
 
-    def lex(self, data):
-        return iter(list(tokenize(data)))  # all at once: what is no token is said before what does not fit
+    def lex(self, lexer_state, parser_state=None):
+        text: Any = lexer_state  # lark hands the text itself to lexers that it did not make
+        return iter(list(tokenize(text)))  # all at once: a bad character is said before a bad order
 
 
 class _Nodes:

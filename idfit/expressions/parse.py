@@ -7,13 +7,14 @@ from functools import lru_cache
 import sympy
 
 from idfit.expressions import exact
-from idfit.expressions import functions as f
+from idfit.expressions import values as v
 from idfit.expressions.errors import ExpressionError, Refusal, excerpt
 from idfit.expressions.evaluation import COMPARISONS
-from idfit.expressions.functions import Value
+from idfit.expressions.functions import TABLE, Function, nearest, piecewise, remainder
 from idfit.expressions.grammar import Node, syntax_tree
+from idfit.expressions.values import Value
 
-CONSTANTS = {"true": f.TRUE, "false": f.FALSE, "inf": f.INFINITY, "pi": f.PI}
+CONSTANTS = {"true": v.TRUE, "false": v.FALSE, "inf": v.INFINITY, "pi": v.PI}
 _COMPARISONS = {
     ">": sympy.Gt,
     ">=": sympy.Ge,
@@ -43,9 +44,9 @@ _HINTS = {
 def parse(text: str | float | int) -> sympy.Expr:
     """The expression that a formula (or a number) stands for.
 
-    Names are plain `sympy.Symbol`s, numbers exact rationals whose double is that of the text, truth values 1 and 0.
-    `pi`, `inf`, `true` and `false` are constants; function names are names unless "(" follows. `a % b` has the sign
-    of a, `mod(a, b)` that of b. Raises `ExpressionError` with the column of what cannot be accepted.
+    Names are plain `sympy.Symbol`s, numbers exact rationals whose double is that of the text, truth values 1
+    and 0. `pi`, `inf`, `true` and `false` are constants; function names are names unless "(" follows. `a % b`
+    has the sign of a, `mod(a, b)` that of b. Raises `ExpressionError` with the column of what is refused.
 
     >>> parse("k1*x^2/(K + x)")
     k1*x**2/(K + x)
@@ -60,7 +61,7 @@ def parse(text: str | float | int) -> sympy.Expr:
 
 @lru_cache(maxsize=8192)
 def _parse(text: str) -> sympy.Expr:
-    value = f.as_number(_Builder(text).build(syntax_tree(text)))
+    value = v.as_number(_Builder(text).build(syntax_tree(text)))
     return value.expr  # type: ignore[return-value]
 
 
@@ -80,38 +81,38 @@ class _Builder:
         return ExpressionError(node.start + 1, excerpt(self.text, node.start, node.end), rule, remedy, code)
 
     def _numbers(self, node: Node) -> list[Value]:
-        return [f.as_number(self.build(argument)) for argument in node.args]
+        return [v.as_number(self.build(argument)) for argument in node.args]
 
     def _number(self, node: Node) -> Value:
-        return f.constant(exact.from_literal(node.text))
+        return v.constant(exact.from_literal(node.text))
 
     def _name(self, node: Node) -> Value:
         return CONSTANTS.get(node.text) or Value(sympy.Symbol(node.text), None)
 
     def _sign(self, node: Node) -> Value:
         (value,) = self._numbers(node)
-        return f.negate(value) if node.text == "-" else value
+        return v.negate(value) if node.text == "-" else value
 
     def _negation(self, node: Node) -> Value:
-        return f.negation(self.build(node.args[0]))
+        return v.negation(self.build(node.args[0]))
 
     def _power(self, node: Node) -> Value:
-        return f.raise_to(*self._numbers(node))
+        return v.raise_to(*self._numbers(node))
 
     def _sum(self, node: Node) -> Value:
         signs = ["+", *node.text.split()]
         terms = self._numbers(node)
-        return f.add([f.negate(t) if s == "-" else t for s, t in zip(signs, terms, strict=True)])
+        return v.add([v.negate(t) if s == "-" else t for s, t in zip(signs, terms, strict=True)])
 
     def _product(self, node: Node) -> Value:
         factors = self._numbers(node)
         pending = factors[:1]
         for operator, factor in zip(node.text.split(), factors[1:], strict=True):
             if operator == "%":
-                pending = [f.remainder(f.multiply(pending), factor)]
+                pending = [remainder(v.multiply(pending), factor)]
             else:
-                pending.append(factor if operator == "*" else f.raise_to(factor, f.MINUS_ONE))
-        return f.multiply(pending)
+                pending.append(factor if operator == "*" else v.raise_to(factor, v.MINUS_ONE))
+        return v.multiply(pending)
 
     def _comparison(self, node: Node) -> Value:
         operators = node.text.split()
@@ -120,23 +121,23 @@ class _Builder:
             a, b, c = (self.text[n.start : n.end] for n in node.args[:3])
             remedy = excerpt(f"write {a} {operators[0]} {b} && {b} {operators[1]} {c}")
             raise Refusal("comparisons cannot be chained", remedy, "E03")
-        a, b = f.as_number(self.build(left)), f.as_number(self.build(right))
+        a, b = v.as_number(self.build(left)), v.as_number(self.build(right))
         head = _COMPARISONS[operators[0]]
         if a.constant is not None and b.constant is not None:
             exact_pair = a.expr.is_Rational and b.expr.is_Rational
             holds = head(a.expr, b.expr) if exact_pair else COMPARISONS[head](a.constant, b.constant)
-            return f.TRUE if holds else f.FALSE
+            return v.TRUE if holds else v.FALSE
         return Value(head(a.expr, b.expr, evaluate=False), None, a.size + b.size + 1, True)
 
     def _logic(self, node: Node) -> Value:
         """Equal precedence, from the left; a run of one operator is one And or Or."""
-        conditions = [f.as_condition(self.build(argument)) for argument in node.args]
+        conditions = [v.as_condition(self.build(argument)) for argument in node.args]
         operators = node.text.split()
         value, run = conditions[0], [conditions[0]]
         for i, operator in enumerate(operators):
             run.append(conditions[i + 1])
             if i + 1 == len(operators) or operators[i + 1] != operator:
-                value = f.join(operator == "&&", run)
+                value = v.join(operator == "&&", run)
                 run = [value]
         return value
 
@@ -148,8 +149,8 @@ class _Builder:
                 raise Refusal(
                     f"piecewise takes an odd number of arguments from 3 on, here are {count}", remedy, "E11"
                 )
-            return f.piecewise([self.build(argument) for argument in node.args])
-        function = f.TABLE.get(name)
+            return piecewise([self.build(argument) for argument in node.args])
+        function = TABLE.get(name)
         if function is None:
             raise self._unknown_function(node)
         if count < function.least or (function.most is not None and count > function.most):
@@ -159,13 +160,13 @@ class _Builder:
     def _unknown_function(self, node: Node) -> ExpressionError:
         name = node.text
         rule = _UNAVAILABLE.get(name.lower(), "there is no function of this name")
-        remedy = _HINTS.get(name.lower(), f"the nearest function is {f.nearest(name)}")
+        remedy = _HINTS.get(name.lower(), f"the nearest function is {nearest(name)}")
         if name.lower() not in _HINTS and name not in _UNAVAILABLE:
             remedy += f"; to multiply, write {excerpt(name)}*(...)"
         end = node.start + len(name)
         return ExpressionError(node.start + 1, excerpt(self.text, node.start, end), rule, remedy, "E11")
 
-    def _wrong_arity(self, node: Node, function: f.Function) -> ExpressionError:
+    def _wrong_arity(self, node: Node, function: Function) -> ExpressionError:
         least, most = function.least, function.most
         if most is None:
             takes = f"at least {least} argument"

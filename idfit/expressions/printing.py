@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
@@ -43,8 +45,8 @@ Piece = tuple[str, int]
 def to_text(expr: sympy.Basic) -> str:
     """The formula of an expression; `parse(to_text(expr)) == expr` for every expression that `parse` gives.
 
-    Floats are printed as the shortest decimal of their double. Raises `ExpressionError` for a function that formulas
-    do not have.
+    Floats are printed as the shortest decimal of their double. Raises `ExpressionError` for a function that
+    formulas do not have.
 
     >>> to_text(parse("-0.5*x**2/(K+x)"))
     '-0.5*x^2/(K + x)'
@@ -118,17 +120,17 @@ def _sum(part: sympy.Add, pieces: dict[sympy.Basic, Piece]) -> Piece:
     return text, _SUM
 
 
-def _product(part: sympy.Mul, pieces: dict[sympy.Basic, Piece]) -> Piece:
+def _product(part: Any, pieces: dict[sympy.Basic, Piece]) -> Piece:
     above: list[str] = []
     below: list[str] = []
     sign = ""
     for factor in part.args:
         if isinstance(factor, sympy.Number):
-            text, binding = _number(factor) if factor.is_finite else pieces[factor]
+            text, _ = _number(factor) if factor.is_finite else pieces[factor]
             if text.startswith("-"):
                 sign, text = "-", text[1:]
             numerator, _, denominator = text.partition("/")
-            if numerator != "1" or factor.is_Integer and abs(factor) != 1:
+            if numerator != "1" or (factor.is_Integer and abs(factor) != 1):
                 above.append(numerator)
             if denominator:
                 below.append(denominator)
@@ -144,7 +146,7 @@ def _product(part: sympy.Mul, pieces: dict[sympy.Basic, Piece]) -> Piece:
     return sign + text, _PRODUCT if len(above) + len(below) > 1 or not sign else _SIGN
 
 
-def _power(part: sympy.Pow, pieces: dict[sympy.Basic, Piece]) -> Piece:
+def _power(part: Any, pieces: dict[sympy.Basic, Piece]) -> Piece:
     base, exponent = part.args
     if exponent == sympy.S.Half:
         return f"sqrt({pieces[base][0]})", _ATOM
@@ -155,7 +157,7 @@ def _power(part: sympy.Pow, pieces: dict[sympy.Basic, Piece]) -> Piece:
     return f"{_wrapped(pieces[base], _ATOM)}^{_wrapped(pieces[exponent], _SIGN)}", _POWER
 
 
-def _raised(base: sympy.Basic, exponent: sympy.Rational, pieces: dict[sympy.Basic, Piece]) -> str:
+def _raised(base: Any, exponent: Any, pieces: dict[sympy.Basic, Piece]) -> str:
     """base ^ exponent for a positive exponent, as a factor."""
     if exponent == 1:
         return _wrapped(pieces[base], _POWER)

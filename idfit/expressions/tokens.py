@@ -1,4 +1,4 @@
-"""Characters of a formula to tokens. Everything that can be wrong with a character or a number is said here."""
+"""Characters of a formula to tokens, and what to say of characters and numbers that are none."""
 
 from __future__ import annotations
 
