@@ -239,12 +239,7 @@ GROUPS: Mapping[str, Group] = {
             ),
             "standard_error_unbiased": _number(
                 "space parameter",
-                "standard error with the unbiased estimate of the noise: sigma corrected for the fitted parameters",
-                optional=True,
-            ),
-            "standard_error_unbiased": _number(
-                "space parameter",
-                "standard error with the unbiased estimate of the noise level",
+                "standard error with the noise level corrected for the number of fitted parameters",
                 optional=True,
             ),
             "at_bound": Variable(
