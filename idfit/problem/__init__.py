@@ -3,5 +3,15 @@
 from idfit.problem.objective import Evaluation, Objective
 from idfit.problem.parameters import ParameterSpace
 from idfit.problem.problem import Problem, build, load
+from idfit.problem.simulation import simulate, simulate_data
 
-__all__ = ["Evaluation", "Objective", "ParameterSpace", "Problem", "build", "load"]
+__all__ = [
+    "Evaluation",
+    "Objective",
+    "ParameterSpace",
+    "Problem",
+    "build",
+    "load",
+    "simulate",
+    "simulate_data",
+]

@@ -20,7 +20,6 @@ from idfit.problem.objective import NO_STOP, STEP_BUDGET, Objective
 from idfit.problem.packing import Plan, build_plan
 from idfit.problem.parameters import ParameterSpace
 from idfit.problem.resolution import Resolution, resolve
-from idfit.results import Status
 from idfit.spec.check import check
 from idfit.spec.measurements import measurement_table
 from idfit.spec.reading import read_problem
@@ -66,6 +65,14 @@ class Problem:
         self.spec = model
         self.findings = tuple(findings)
 
+    @classmethod
+    def unchecked(cls, spec: ProblemSpec, parameters: ParameterSpace) -> Problem:
+        """A problem from a spec that the program itself has made, with the given estimated parameters."""
+        problem = cls.__new__(cls)
+        problem.spec, problem.findings = spec, ()
+        problem.__dict__["parameters"] = parameters
+        return problem
+
     def __repr__(self) -> str:
         return (
             f"Problem({self.spec.name or 'unnamed'}: {len(self.model.states)} states, {len(self.parameters)} "
@@ -104,14 +111,23 @@ class Problem:
     @cached_property
     def plan(self) -> Plan:
         """The compiled problem. The first one in a fresh environment also compiles the kernels."""
-        plan = build_plan(self.spec, self.resolution, self.parameters)
+        return build_plan(self.spec, self.resolution, self.parameters, self.state_scale)
+
+    @cached_property
+    def state_scale(self) -> np.ndarray:
+        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal parameters."""
+        scale = None
         for _ in range(2):
             # a second round, as the first one weighs errors by guesses of the scales
-            scale = self._state_scale(plan)
-            plan = build_plan(self.spec, self.resolution, self.parameters, scale)
-        return plan
+            scale = self._largest_states(build_plan(self.spec, self.resolution, self.parameters, scale))
+        assert scale is not None
+        return scale
 
-    def _state_scale(self, plan: Plan) -> np.ndarray:
+    def plan_with_scale_of(self, other: Problem) -> Plan:
+        """The plan, with errors weighed as in another problem with the same states."""
+        return build_plan(self.spec, self.resolution, self.parameters, other.state_scale)
+
+    def _largest_states(self, plan: Plan) -> np.ndarray:
         """Largest magnitude of each state at the nominal parameters over all simulations; 1 where it stays 0."""
         n = len(plan.compiled.states)
         largest = np.zeros(n)
@@ -250,7 +266,3 @@ def _spec_of(
 
 def _text(expression) -> float | str:
     return float(expression) if expression.is_number else to_text(expression)
-
-
-def status_of(code: float) -> Status:
-    return Status(int(code))
