@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from idfit.expressions.errors import ExpressionError
+from idfit.expressions import ExpressionError
 from idfit.spec.check_formulas import Formulas
 from idfit.spec.findings import Findings, dotted
 from idfit.spec.priors import parse_prior

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idfit.expressions.errors import ExpressionError
+from idfit.expressions import ExpressionError
 from idfit.spec.check_formulas import Formulas
 from idfit.spec.findings import Findings, did_you_mean, dotted, listed
 from idfit.spec.reaction_equations import parse_equation

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idfit.expressions.errors import ExpressionError
-from idfit.expressions.units import parse_unit, unit_problems
+from idfit.expressions import ExpressionError, parse_unit, unit_problems
 from idfit.spec.check_formulas import Formulas
 from idfit.spec.check_names import TIME_NAMES, declared
 from idfit.spec.findings import Findings, clipped, dotted

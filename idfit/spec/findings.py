@@ -16,6 +16,7 @@ LIKE_THIS = 100
 """So many findings of one rule are kept; the rest are counted."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,11 @@ def dotted(path: Path) -> str:
             quoted = clipped(part) if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{clipped(part)}"'
             parts.append(f".{quoted}" if parts else quoted)
     return "".join(parts)
+
+
+def is_plain_number(text: str) -> bool:
+    """``-1.5e3`` and the like: ASCII digits, no separators, at most 64 characters."""
+    return len(text) <= 64 and _NUMBER.fullmatch(text) is not None
 
 
 def is_identifier(name: str) -> bool:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from idfit.expressions.errors import ExpressionError
-from idfit.spec.findings import clipped, did_you_mean
+from idfit.expressions import ExpressionError
+from idfit.spec.findings import clipped, did_you_mean, is_plain_number
 
 PriorKind = Literal[
     "normal",
@@ -43,7 +43,6 @@ PRIOR_ARGUMENTS: dict[PriorKind, tuple[str, ...]] = {
 
 _FREE = {"mean", "mu", "location", "lower", "upper"}  # arguments that may have any sign
 _ON_REAL_LINE = {"normal", "laplace", "cauchy"}
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _PRIOR = re.compile(r"\s*([A-Za-z][A-Za-z-]*)\s*\(([^()]*)\)\s*(?:on\s+(\S+)\s*)?")
 
 
@@ -102,7 +101,7 @@ def _arguments(kind: PriorKind, inside: str, column: int) -> list[float]:
         )
     values = []
     for name, text in zip(names, texts, strict=True):
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        value = float(text) if is_plain_number(text) else math.nan
         if not math.isfinite(value):
             raise ExpressionError(
                 column, clipped(text), f"is not a finite number (the {name} of {form})", "", "P14"

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from idfit.expressions.errors import ExpressionError
+from idfit.expressions import ExpressionError
 from idfit.spec.findings import clipped
 
 _ARROW = re.compile(r"<->|->")
-_TERM = re.compile(r"\s*(\d+\s*/\s*\d+|\d+\.?\d*|\.\d+)?\s*\*?\s*([A-Za-z_][A-Za-z0-9_]*)\s*")
+_TERM = re.compile(r"\s*(\d+\s*/\s*\d+|\d+\.?\d*|\.\d+)?\s*\*?\s*([A-Za-z_]\w*)\s*", re.ASCII)
 _LONGEST = 20_000
 
 

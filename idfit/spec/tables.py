@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 from idfit.errors import InputError
 from idfit.spec.files import MAX_DATA_BYTES, read_text
-from idfit.spec.findings import Findings, clipped, listed, nearest
+from idfit.spec.findings import Findings, clipped, is_plain_number, listed, nearest
 
 MAX_ROWS = 2_000_000
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>"})
 """Cells that stand for "no value", in any case."""
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _UNIT = re.compile(r"(.*?)\s*\[([^\[\]]*)\]")
 
@@ -178,7 +177,7 @@ def _cells(file: str, line: int, text: str, separator: str, findings: Findings) 
 
 def number_problem(cell: str) -> tuple[str, str, str]:
     """Why a cell is not a usable number: (rule, remedy, code); empty texts if it is one."""
-    if _NUMBER.fullmatch(cell) and len(cell) <= 64:
+    if is_plain_number(cell):
         return (
             ("", "", "") if math.isfinite(float(cell)) else ("is too large for a number", "correct it", "D15")
         )

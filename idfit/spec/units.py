@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from idfit.expressions import ExpressionError
-from idfit.expressions.units import conversion_factor
+from idfit.expressions import ExpressionError, conversion_factor
 
 
 def conversion(given: str, wanted: str) -> float | None:

@@ -19,7 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from idfit.errors import InputError, StorageError
 from idfit.spec.files import MAX_MODEL_BYTES, read_text
-from idfit.spec.findings import Findings, Positions, dotted
+from idfit.spec.findings import Findings, Positions, dotted, is_plain_number
 from idfit.spec.references import input_to_raw
 from idfit.spec.schema import MeasurementTable, ProblemSpec
 
@@ -165,17 +165,13 @@ def write_measurements(table: MeasurementTable, path: str | os.PathLike[str]) ->
 
 
 def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?", text) is not None
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not is_plain_number(text) else text
 
 
 def _repeats_a_column(table: MeasurementTable) -> bool:
     """Whether the noise was read from a column of another name, which is written anyway."""
     return any(
-        all(_is_number(cell) and float(cell) == sd for cell, sd in zip(column, table.sd, strict=True))
+        all(is_plain_number(cell) and float(cell) == sd for cell, sd in zip(column, table.sd, strict=True))
         for column in table.columns.values()
     )
 

@@ -1,0 +1,187 @@
+"""Rules for parameters, priors, ties and noise, each with its message (rows P)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from conftest import MODEL, line_of
+
+from idfit.expressions import ExpressionError
+from idfit.spec.priors import PRIOR_ARGUMENTS, Prior, parse_prior
+
+K = 'k = { value = 0.1, min = 1e-4, max = 1e2, scale = "log10" }'
+
+
+@pytest.mark.parametrize(
+    ("k", "code", "key", "words"),
+    [
+        ("{ value = 0.1, min = 2, max = 1 }", "P03", "min", "min = 2 is above max = 1"),
+        ("{ value = 0.1 }", "P04", "", "(value = 0.1) - is estimated and has no min and no max"),
+        ("{ value = 0.1, min = 0 }", "P04", "", "has no max"),
+        ("{}", "M19", "", "has no min and no max - give it finite bounds, or write fixed = true"),
+        ("{ fixed = true }", "M19", "", "condition 'control' does not set it"),
+        ('{ value = 0.1, min = 0, max = 1, scale = "log10" }', "P05", "min", "min = 0 - must be positive"),
+        ('{ value = 0, min = 1e-3, max = 1, scale = "log" }', "P05", "value", "must be positive on the scale log"),
+        ('{ value = 0.1, min = -4, max = 2, scale = "log10" }', "P06", "min", "min = 0.0001?"),
+        ('{ value = 0.5, min = 0, max = 1, scale = "logit" }', "P05", "min", "between 0 and 1"),
+        ("{ value = 3, min = 0, max = 2 }", "P07", "value", "value = 3 is above max = 2"),
+        ("{ value = -3, min = 0, max = 2 }", "P07", "value", "value = -3 is below min = 0"),
+        ("{ value = 3, min = 2, max = 2 }", "P07", "value", "is not the 2"),
+        ('{ tie = "2*sd", min = 1 }', "P03", "min", "a tied parameter has no 'min'"),
+        ('{ tie = "2*sd", value = 1 }', "P03", "value", "a tied parameter has no 'value'"),
+        ('{ tie = "2*sd", prior = "normal(0, 1)" }', "P03", "prior", "a tied parameter has no 'prior'"),
+        ('{ tie = "2*sd", fixed = true }', "P03", "fixed", "either tied or fixed"),
+        ('{ tie = "2*A" }', "E12", "tie", "a tie may use parameters, constants"),
+        ('{ tie = "2*t" }', "E12", "tie", "a tie may not depend on the time"),
+        ('{ tie = "k" }', "M17", "tie", "k -> k - refers to itself"),
+        ('{ value = 1, min = 0, max = 2, per = "gel" }', "D21", "per", "reactions.r.rate uses it"),
+        ('{ value = 1, min = 0, max = 2, prior = "normall(0, 1)" }', "P14", "prior", "'normal'?"),
+        ('{ value = 1, min = -1, max = 2, prior = "log-normal(0, 1)" }', "P14", "prior", "bounds"),
+        ('{ value = 1, min = 0, max = 9, prior = "uniform(0, 5)" }', "P14", "prior", "[0, 5] only"),
+        ('{ min = 1e-3, max = 1e3, scale = "log10", prior = "uniform(-2, 2) on estimation" }', "P14", "prior",
+         "on the estimation scale"),
+    ],
+)  # fmt: skip
+def test_a_parameter_is_refused(refused, k, code, key, words):
+    findings = refused(K, f"k = {k}")
+    finding = next(f for f in findings if f.code == code)
+    line = f"k = {k}"
+    assert finding.line == line_of(MODEL, K)
+    assert words in str(finding)
+    start = line.index(key + " =") + 1 if key else 1
+    if finding.code in ("E12", "P14") and "bounds" not in finding.rule and "only" not in finding.rule:
+        assert finding.column > start
+    else:
+        assert finding.column == start
+
+
+@pytest.mark.parametrize(
+    ("k", "code", "severity", "words"),
+    [
+        ("{ value = 2, min = 2, max = 2 }", "P03", "notice", "taken as fixed"),
+        ("{ value = 2, min = 0, max = 2 }", "P08", "notice", "lies on max"),
+        ("{ value = 0, min = 0, max = 2 }", "P08", "notice", "lies on min"),
+        ('{ value = 2, fixed = true, prior = "normal(0, 1)" }', "P14", "warning", "no effect"),
+    ],
+)
+def test_a_parameter_is_accepted_with_a_word(read, k, code, severity, words):
+    _, findings = read(K, f"k = {k}")
+    (finding,) = findings
+    assert (finding.code, finding.severity) == (code, severity)
+    assert words in finding.rule
+
+
+@pytest.mark.parametrize(
+    "k",
+    [
+        "{ value = 0, min = -1, max = 2 }",
+        "{ min = 0, max = 2 }",
+        '{ min = 0.1, max = 0.9, scale = "logit" }',
+        '{ value = 1, min = 0, max = 2, prior = "log-normal(0, 1)" }',
+        '{ value = 1, min = 0, max = 2, per = "condition" }',
+        '{ tie = "2*sd" }',
+        '{ value = 1, min = 0, max = 2, prior = { density = "normal(0, 1)", on = "estimation" } }',
+    ],
+)
+def test_a_parameter_is_accepted_without_a_word(read, k):
+    assert read(K, f"k = {k}")[1] == []
+
+
+def test_a_fixed_parameter_without_value_is_fine_if_every_condition_sets_it(read):
+    model = MODEL.replace(K, "k = { fixed = true }").replace(
+        "[conditions.control]", "[conditions.control]\nset = { k = 1 }"
+    )
+    assert read(model=model)[1] == []
+
+
+def test_an_unused_parameter_is_noticed(read):
+    _, findings = read("[observables]", "unused = { value = 1, min = 0, max = 2 }\n[observables]")
+    (finding,) = findings
+    assert (finding.code, finding.severity) == ("P10", "notice")
+    assert "data cannot determine it" in finding.rule
+
+
+def test_a_circle_of_ties_is_printed(refused):
+    ties = 'a = { tie = "b" }\nb = { tie = "c + k" }\nc = { tie = "2*a" }\n'
+    (finding,) = refused("[observables]", ties + "[observables]")
+    assert finding.code == "M17"
+    circle = finding.given.removeprefix("parameters: ").split(" -> ")
+    assert circle in (["a", "b", "c", "a"], ["b", "c", "a", "b"], ["c", "a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("sd", "noise", "vanishes"),
+    [
+        ("{ value = 0.1, min = 0, max = 1 }", "sd", True),
+        ("{ value = 0.1, min = -1, max = 1 }", "sd", True),
+        ("{ value = 0.1, min = 0, max = 1 }", "2*sd*(1 + A)", True),
+        ("{ value = 0.1, min = 0, max = 1 }", "sqrt(sd^2 + (sd*y)^2)", True),
+        ("{ value = 0.1, min = 0, max = 1 }", "0.01 + sd*y", False),
+        ("{ value = 0.1, min = 0, max = 1 }", "k + sd*y", False),
+        ("{ value = 0.1, min = 1e-3, max = 1 }", "sd*y", False),
+    ],
+)
+def test_noise_that_can_vanish_is_refused(read, refused, sd, noise, vanishes):
+    model = MODEL.replace('sd = { value = 0.1, min = 1e-3, max = 1, scale = "log10" }', f"sd = {sd}")
+    model = model.replace('formula = "A", noise = "sd"', f'formula = "A", noise = "{noise}"')
+    model = model.replace('formula = "B", noise = "sd"', 'formula = "B", noise = 0.1')
+    if vanishes:
+        (finding,) = refused(model=model)
+        assert (finding.code, finding.line) == ("P17", line_of(model, "sd = {"))
+        assert "likelihood unbounded" in finding.rule
+    else:
+        assert read(model=model)[1] == []
+
+
+@pytest.mark.parametrize("noise", ["0", "-1", '"0"', '"1 - 2"'])
+def test_constant_noise_must_be_positive(refused, noise):
+    (finding,) = refused('formula = "A", noise = "sd"', f'formula = "A", noise = {noise}')
+    assert finding.code == "D19"
+
+
+class TestPriors:
+    @pytest.mark.parametrize(
+        ("text", "prior"),
+        [
+            ("normal(0, 1)", Prior("normal", 0, 1)),
+            (" log-normal( -4.6 , 1e0 ) ", Prior("log-normal", -4.6, 1)),
+            ("uniform(-1, .5) on estimation", Prior("uniform", -1, 0.5, "estimation")),
+            ("exponential(2) on natural", Prior("exponential", 2)),
+        ],
+    )
+    def test_texts_are_read(self, text, prior):
+        assert parse_prior(text) == prior
+
+    @pytest.mark.parametrize("kind", PRIOR_ARGUMENTS)
+    def test_every_kind_survives_its_text(self, kind):
+        prior = parse_prior(f"{kind}({', '.join('12'[: len(PRIOR_ARGUMENTS[kind])])}) on estimation")
+        assert prior == Prior(kind, 1.0, 2.0 if len(PRIOR_ARGUMENTS[kind]) == 2 else 0.0, "estimation")
+        assert parse_prior(str(prior)) == prior
+        assert prior.support[1] == (2.0 if kind in ("uniform", "log-uniform") else math.inf)
+
+    @pytest.mark.parametrize(
+        ("text", "column", "words"),
+        [
+            ("", 1, "is not a prior"),
+            ("normal", 1, "write it as normal(0, 1)"),
+            ("normal(0)", 8, "write normal(mean, sd)"),
+            ("normal(0, 1, 2)", 8, "3 arguments"),
+            ("normal(0, 0)", 8, "the sd of normal(mean, sd) must be positive"),
+            ("normal(0, x)", 8, "'x'"),
+            ("gamma(-1, 1)", 7, "the shape"),
+            ("uniform(1, 1)", 9, "below the upper"),
+            ("log-uniform(0, 1)", 13, "must be positive"),
+            ("gaussian(0, 1)", 1, "there are normal"),
+            ("lognormal(0, 1)", 1, "'log-normal'"),
+            ("normal(0, 1) on log10", 17, "'on natural' or 'on estimation'"),
+            ("normal(0, 1e400)", 8, "finite"),
+            ("normal(0, __import__('os'))", 1, "is not a prior"),
+            ("n" * 10_000, 1, "is not a prior"),
+        ],
+    )
+    def test_wrong_texts_are_refused_with_their_column(self, text, column, words):
+        with pytest.raises(ExpressionError) as raised:
+            parse_prior(text)
+        assert raised.value.column == column
+        assert words.strip("'") in str(raised.value)
