@@ -1,0 +1,443 @@
+"""The tables of a study as rows of plain values; the page and the CSV files are both made of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from idfit.errors import StorageError
+from idfit.reporting import reading
+from idfit.reporting.scales import to_natural
+from idfit.results import Status
+
+_NORMAL_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """One parameter, estimated, fixed or tied; numbers on the natural scale unless the name says otherwise.
+
+    The interval is Wald's at 95 %: taken on the estimation scale, where it is symmetric, and turned back. It
+    and the standard errors are NaN at a bound, where the curvature says nothing about them.
+    """
+
+    name: str
+    unit: str
+    scale: str
+    role: str
+    estimate: float
+    standard_error: float
+    interval_lower: float
+    interval_upper: float
+    standard_error_estimation: float
+    lower: float
+    upper: float
+    nominal: float
+    at_bound: int
+    prior: str
+    tie: str
+
+
+@dataclass(frozen=True)
+class StartRow:
+    """One start of the multistart; `theta` and `theta0` follow on the estimation scale in `start_columns`."""
+
+    start: int
+    rank: int
+    objective: float
+    above_best: float
+    optimum: int
+    status: int
+    status_label: str
+    n_evaluations: float
+    n_iterations: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
+class OptimumRow:
+    """One optimum: how often it was found, and where it differs most from the best (natural scale)."""
+
+    optimum: int
+    objective: float
+    above_best: float
+    hits: int
+    rate: float
+    rate_lower: float
+    rate_upper: float
+    differences: tuple[tuple[str, float, float, str], ...]
+
+
+@dataclass(frozen=True)
+class FateRow:
+    """How many starts ended in one way, and what that means."""
+
+    status: int
+    label: str
+    n: int
+    finished: bool
+    meaning: str
+
+
+@dataclass(frozen=True)
+class StatisticRow:
+    name: str
+    value: float
+    meaning: str
+
+
+@dataclass(frozen=True)
+class DataRow:
+    """The measurements of one observable in one condition."""
+
+    condition: str
+    observable: str
+    unit: str
+    n: int
+    n_replicates: int
+    n_censored: int
+    first_time: float
+    last_time: float
+    smallest: float
+    largest: float
+    noise: str
+
+
+def parameter_table(study: xr.DataTree) -> list[ParameterRow]:
+    """All parameters of the problem in its order; without the group `problem`, those of the fit."""
+    problem, fit = reading.group(study, "problem"), reading.group(study, "fit")
+    fitted = _fitted(fit)
+    if problem is None or not problem.sizes.get("parameter_all"):
+        return [
+            ParameterRow(**row, lower=math.nan, upper=math.nan, nominal=math.nan) for row in fitted.values()
+        ]
+    dim = "parameter_all"
+    names = reading.axis_names(problem, dim)
+    scale, prior, tie = (reading.texts(problem, v, dim) for v in ("scale", "prior", "tie"))
+    unit = reading.texts(problem, "unit", dim)
+    lower, upper, nominal = (reading.numbers(problem, v, (dim,)) for v in ("lower", "upper", "nominal"))
+    estimated = reading.numbers(problem, "estimated", (dim,), fill=0).astype(bool)
+    rows = []
+    for i, name in enumerate(names):
+        role = "estimated" if estimated[i] else "tied" if tie[i] else "fixed"
+        row = fitted.get(name) or _unfitted(name, role, float(nominal[i]) if role == "fixed" else math.nan)
+        row |= {"unit": unit[i] or row["unit"], "scale": scale[i] or row["scale"], "role": role}
+        row |= {"prior": prior[i], "tie": tie[i]}
+        rows.append(
+            ParameterRow(**row, lower=float(lower[i]), upper=float(upper[i]), nominal=float(nominal[i]))  # type: ignore[arg-type]
+        )
+    return rows
+
+
+def _unfitted(name: str, role: str, value: float) -> dict:
+    nothing = dict.fromkeys(
+        ("standard_error", "interval_lower", "interval_upper", "standard_error_estimation"), math.nan
+    )
+    return (
+        {"name": name, "unit": "", "scale": "", "role": role, "estimate": value, "at_bound": 0}
+        | nothing
+        | {
+            "prior": "",
+            "tie": "",
+        }
+    )
+
+
+def _fitted(fit: xr.Dataset | None) -> dict[str, dict]:
+    """What the fit says about each estimated parameter."""
+    if fit is None:
+        return {}
+    names = reading.axis_names(fit, "parameter")
+    scale, unit = reading.texts(fit, "scale", "parameter"), reading.texts(fit, "unit", "parameter")
+    estimate = reading.numbers(fit, "estimate", ("parameter",))
+    at_bound = reading.numbers(fit, "at_bound", ("parameter",), fill=0)
+    errors = {space: np.full(len(names), np.nan) for space in ("estimation", "natural")}
+    if "standard_error" in fit and "space" in fit.coords:
+        errors = {space: np.asarray(fit["standard_error"].sel(space=space).values) for space in errors}
+    theta = _best_theta(fit, len(names))
+    out = {}
+    for i, name in enumerate(names):
+        error, natural_error = (math.nan if at_bound[i] else float(e[i]) for e in errors.values())
+        ends = [to_natural(float(theta[i]) + sign * _NORMAL_95 * error, scale[i]) for sign in (-1, 1)]
+        if not math.isfinite(error):
+            ends = [math.nan, math.nan]
+        out[name] = _unfitted(name, "estimated", float(estimate[i])) | {
+            "unit": unit[i],
+            "scale": scale[i],
+            "standard_error": natural_error,
+            "standard_error_estimation": error,
+            "interval_lower": ends[0],
+            "interval_upper": ends[1],
+            "at_bound": int(at_bound[i]) if math.isfinite(float(at_bound[i])) else 0,
+        }
+    return out
+
+
+def _best_theta(fit: xr.Dataset, n: int) -> np.ndarray:
+    starts = reading.read_starts(fit)
+    if starts is None or not starts.finished.any():
+        return np.full(n, np.nan)
+    return starts.theta[starts.ranked[0]]
+
+
+def start_table(study: xr.DataTree) -> list[StartRow]:
+    """Every start in the order of its number; `rank` is 0 for those without a value."""
+    starts = reading.read_starts(study)
+    if starts is None:
+        return []
+    rank = np.zeros(len(starts), dtype=int)
+    rank[starts.ranked] = np.arange(1, len(starts.ranked) + 1)
+    return [
+        StartRow(
+            start=int(starts.start[i]),
+            rank=int(rank[i]),
+            objective=float(starts.objective[i]),
+            above_best=float(starts.objective[i] - starts.best),
+            optimum=int(starts.cluster[i]) + 1 if starts.cluster[i] >= 0 else 0,
+            status=int(starts.status[i]),
+            status_label=status_words(int(starts.status[i]))[0],
+            n_evaluations=float(starts.n_evaluations[i]),
+            n_iterations=float(starts.n_iterations[i]),
+            gradient_norm=float(starts.gradient_norm[i]),
+        )
+        for i in range(len(starts))
+    ]
+
+
+def optimum_table(study: xr.DataTree, most: int = 4) -> list[OptimumRow]:
+    """One row per optimum, the best first; `differences` holds name, value, value at the best and unit."""
+    fit, starts = reading.group(study, "fit"), reading.read_starts(study)
+    if fit is None or starts is None:
+        return []
+    nllh = reading.numbers(fit, "optimum_nllh", ("optimum_index",))
+    rows = []
+    for k in range(len(starts.optimum)):
+        members = starts.objective[(starts.cluster == k) & starts.finished]
+        objective = float(members.min()) if len(members) else float(nllh[k])
+        rows.append(
+            OptimumRow(
+                optimum=k + 1,
+                objective=objective,
+                above_best=objective - starts.best,
+                hits=int(starts.hits[k]),
+                rate=float(starts.hit_rate[k]),
+                rate_lower=float(starts.hit_interval[k, 0]),
+                rate_upper=float(starts.hit_interval[k, 1]),
+                differences=_differences(study, starts, k, most) if k else (),
+            )
+        )
+    return rows
+
+
+def _differences(
+    study: xr.DataTree, starts: reading.Starts, k: int, most: int
+) -> tuple[tuple[str, float, float, str], ...]:
+    """Parameters in which optimum k lies furthest from the best: by more than 2 % of the range that the
+    finished starts cover on the estimation scale."""
+    finished = starts.theta[starts.finished]
+    width = np.ptp(finished, axis=0) if len(finished) else np.zeros(len(starts.parameters))
+    shift = np.abs(starts.optimum[k] - starts.optimum[0])
+    relative = np.where(width > 0, shift / np.where(width > 0, width, 1.0), 0.0)
+    chosen = [i for i in np.argsort(-relative, kind="stable")[:most] if relative[i] > 0.02]
+    return tuple(
+        (
+            starts.parameters[i],
+            to_natural(float(starts.optimum[k, i]), starts.scale[i]),
+            to_natural(float(starts.optimum[0, i]), starts.scale[i]),
+            starts.unit[i],
+        )
+        for i in chosen
+    )
+
+
+def fate_table(study: xr.DataTree) -> list[FateRow]:
+    """Counts of the starts by status, most frequent first among those with and those without a value."""
+    starts = reading.read_starts(study)
+    if starts is None:
+        return []
+    rows = []
+    for status in np.unique(starts.status):
+        mine = starts.status == status
+        label, meaning = status_words(int(status))
+        rows.append(FateRow(int(status), label, int(mine.sum()), bool(starts.finished[mine].any()), meaning))
+    return sorted(rows, key=lambda r: (not r.finished, -r.n, r.status))
+
+
+def status_words(code: int) -> tuple[str, str]:
+    """Name of a status in words and the sentence that explains it."""
+    try:
+        status = Status(code)
+    except ValueError:
+        return f"status {code}", "This version of idfit does not know this status."
+    return status.label.replace("_", " "), status.sentence
+
+
+def statistics_table(study: xr.DataTree) -> list[StatisticRow]:
+    """The numbers that describe the fit as a whole; what was not computed is left out."""
+    fit, starts = reading.group(study, "fit"), reading.read_starts(study)
+    if fit is None or starts is None or not starts.finished.any():
+        return []
+    best = int(starts.ranked[0])
+    nllh, prior = (reading.numbers(fit, name, ("start",)) for name in ("nllh", "nlprior"))
+    chi2, n_data, dof = (
+        reading.scalar(fit, "chi2"),
+        reading.count_of(fit, "n_data"),
+        reading.count_of(fit, "dof"),
+    )
+    has_prior = bool(np.nan_to_num(prior[best]) != 0)
+    rows = [
+        StatisticRow(
+            "objective",
+            starts.best,
+            "negative log likelihood, all constants kept"
+            + (", plus the negative log prior" if has_prior else ""),
+        ),
+        StatisticRow("nllh", float(nllh[best]), "negative log likelihood") if has_prior else None,
+        StatisticRow("nlprior", float(prior[best]), "negative log prior density") if has_prior else None,
+        StatisticRow("n_data", math.nan if n_data is None else n_data, "measurements in the likelihood"),
+        StatisticRow("n_parameters", float(len(starts.parameters)), "estimated parameters"),
+        StatisticRow("chi2", chi2, "sum of squared standardised residuals"),
+        StatisticRow(
+            "dof",
+            math.nan if dof is None else dof,
+            "degrees of freedom: measurements less estimated parameters",
+        ),
+        StatisticRow(
+            "chi2_dof",
+            chi2 / dof if dof and dof > 0 else math.nan,
+            "near 1 when model and stated noise explain the data",
+        ),
+        StatisticRow("aic", reading.scalar(fit, "aic"), "Akaike's information criterion, 2 nllh + 2 k"),
+        StatisticRow("aicc", reading.scalar(fit, "aicc"), "the same, corrected for few data"),
+        StatisticRow("bic", reading.scalar(fit, "bic"), "Bayesian information criterion, 2 nllh + k ln n"),
+        StatisticRow(
+            "sigma_ml", reading.scalar(fit, "sigma_ml"), "noise factor by maximum likelihood, √(χ²/n)"
+        ),
+        StatisticRow("sigma_unbiased", reading.scalar(fit, "sigma_unbiased"), "noise factor with √(χ²/dof)"),
+    ]
+    return [row for row in rows if row is not None and math.isfinite(row.value)]
+
+
+def data_table(study: xr.DataTree) -> list[DataRow]:
+    """The measurements counted by condition and observable."""
+    data = reading.read_measurements(study)
+    if data is None or not np.isfinite(data.value).any():
+        return []
+    rows = []
+    for condition in dict.fromkeys(data.condition):
+        for observable in dict.fromkeys(data.observable):
+            mine = data.where(condition, observable)
+            if mine.any():
+                rows.append(_data_row(data, mine, condition, observable))
+    return rows
+
+
+def _data_row(data: reading.Measurements, mine: np.ndarray, condition: str, observable: str) -> DataRow:
+    value = data.value[mine & np.isfinite(data.value)]
+    return DataRow(
+        condition=condition,
+        observable=observable,
+        unit=next((u for u in data.unit[mine] if u), ""),
+        n=int(mine.sum()),
+        n_replicates=len({r for r in data.replicate[mine] if r}),
+        n_censored=sum(bool(c) for c in data.censored[mine]),
+        first_time=float(data.time[mine].min()),
+        last_time=float(data.time[mine].max()),
+        smallest=float(value.min()) if len(value) else math.nan,
+        largest=float(value.max()) if len(value) else math.nan,
+        noise=", ".join(dict.fromkeys(s for s in data.sigma_source[mine] if s)),
+    )
+
+
+def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write what the study holds as ``parameters.csv``, ``starts``, ``optima``, ``fates``, ``statistics``,
+    ``data`` and ``measurements``; returns the files. Texts that a spreadsheet would run as a formula are
+    preceded by an apostrophe."""
+    tables = {
+        "parameters": _cells(parameter_table(study)),
+        "starts": _start_cells(study),
+        "optima": _cells(optimum_table(study)),
+        "fates": _cells(fate_table(study)),
+        "statistics": _cells(statistics_table(study)),
+        "data": _cells(data_table(study)),
+        "measurements": _measurement_cells(study),
+    }
+    folder = Path(folder)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, cells in tables.items():
+            if len(cells) > 1:
+                path = folder / f"{name}.csv"
+                path.write_text(_csv(cells), encoding="utf-8", newline="")
+                written.append(path)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the tables could not be written ({error.strerror}) - check the folder"
+        ) from error
+    return written
+
+
+def guard(cell: object) -> object:
+    """A text cell that begins like a formula (= + - @, tab, return) gets an apostrophe; numbers stay numbers.
+
+    >>> guard("=1+1"), guard(-1.5), guard("k_on")
+    ("'=1+1", -1.5, 'k_on')
+    """
+    if isinstance(cell, str) and cell.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
+        return "'" + cell
+    return cell
+
+
+def _csv(cells: list[list[object]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    for row in cells:
+        writer.writerow([guard("" if isinstance(c, float) and math.isnan(c) else c) for c in row])
+    return stream.getvalue()
+
+
+def _cells(rows: Sequence[object]) -> list[list[object]]:
+    if not rows:
+        return []
+    names = [f.name for f in fields(rows[0])]  # type: ignore[arg-type]
+    head: list[object] = [*names]
+    return [head, *([_plain(getattr(row, name)) for name in names] for row in rows)]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):  # the differences of an optimum
+        return "; ".join(f"{name} = {here:.6g} (best: {best:.6g})" for name, here, best, _ in value)
+    return value
+
+
+def _start_cells(study: xr.DataTree) -> list[list[object]]:
+    cells, starts = _cells(start_table(study)), reading.read_starts(study)
+    if starts is None:
+        return cells
+    for name in starts.parameters:
+        cells[0] += [f"theta:{name}", f"theta0:{name}"]
+    for i, row in enumerate(cells[1:]):
+        for j in range(len(starts.parameters)):
+            row += [float(starts.theta[i, j]), float(starts.theta0[i, j])]
+    return cells
+
+
+def _measurement_cells(study: xr.DataTree) -> list[list[object]]:
+    data = reading.read_measurements(study)
+    if data is None:
+        return []
+    names = [f.name for f in fields(data)]
+    columns = [getattr(data, name) for name in names]
+    cells: list[list[object]] = [[*names]]
+    for row in zip(*columns, strict=True):
+        cells.append([cell if isinstance(cell, str) else float(cell) for cell in row])
+    return cells
