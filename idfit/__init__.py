@@ -16,7 +16,7 @@ _HOME = {
     "Status": "idfit.results",
     "Runner": "idfit.tasks",
     "Model": "idfit.model",
-    "ProblemSpec": "idfit.spec",
+    "ProblemSpec": "idfit.spec.schema",
     "Problem": "idfit.problem",
     "ParameterSpace": "idfit.problem",
     "load": "idfit.problem",
@@ -24,10 +24,10 @@ _HOME = {
     "simulate_data": "idfit.problem",
     "fit": "idfit.optimize",
     "to_lmfit": "idfit.optimize",
-    "run": "idfit.study",
-    "resume": "idfit.study",
-    "open_study": "idfit.study",
-    "report": "idfit.study",
+    "run": "idfit.study.pipeline",
+    "resume": "idfit.study.pipeline",
+    "open_study": "idfit.study.store",
+    "report": "idfit.study.products",
 }
 
 __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from idfit.optimize import fit, to_lmfit
     from idfit.problem import ParameterSpace, Problem, load, simulate, simulate_data
     from idfit.results import Status
-    from idfit.spec import ProblemSpec
-    from idfit.study import open_study, report, resume, run
+    from idfit.spec.schema import ProblemSpec
+    from idfit.study.pipeline import resume, run
+    from idfit.study.products import report
+    from idfit.study.store import open_study
     from idfit.tasks import Runner
 
 

@@ -1,0 +1,1 @@
+"""Studies: run directories, recipes, and the way from a model file to a stored result."""

@@ -1,0 +1,170 @@
+"""The folder of one run: who may write into it, what run it holds, and the names of its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from idfit.errors import Finding, InputError, StorageError
+from idfit.study.files import cannot_write, write_whole
+from idfit.study.store import MANIFEST_FILE, STUDY_FILE
+from idfit.tasks import Journal
+
+Mode = Literal["new", "resume", "overwrite"]
+
+RUN_FILE = "run.json"
+JOURNAL_FILE = "tasks.journal"
+LOCK_FILE = "run.lock"
+REPORT_FILE = "report.html"
+FITTED_FILE = "fitted.toml"
+TABLES = "tables"
+_OF_A_RUN = (RUN_FILE, JOURNAL_FILE, STUDY_FILE, MANIFEST_FILE, REPORT_FILE, FITTED_FILE)
+
+
+class RunDirectory:
+    """A locked folder with the journal of one run; use it in a ``with`` statement.
+
+    `identity` names the parts that decide the numbers (hashes of model and data, seed, options). A folder
+    that holds a run is refused unless `mode` is ``"resume"``, which needs an equal identity, or
+    ``"overwrite"``, which removes the files of the former run and nothing else. `record` is what ``resume``
+    needs to know, kept in ``run.json``.
+
+    Errors: `InputError` for a folder that cannot be used, before anything is computed.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], mode: Mode, identity: Mapping[str, str], record: Mapping[str, Any]
+    ):
+        self.path = Path(path)
+        self.mode: Mode = mode
+        self.identity = dict(identity)
+        self.record = dict(record)
+        self.journal: Journal
+
+    def __enter__(self) -> RunDirectory:
+        check_usable(self.path, self.mode)
+        self._lock()
+        try:
+            # Once more, now that nobody else can begin a run here.
+            check_usable(self.path, self.mode)
+            if self.mode == "overwrite":
+                self._remove_former_run()
+            self.journal = Journal(self.path / JOURNAL_FILE, self.identity)
+            write_whole(self.path / RUN_FILE, json.dumps(self.record, indent=2) + "\n")
+        except BaseException:
+            self._unlock()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.journal.close()
+        self._unlock()
+
+    def _lock(self) -> None:
+        path = self.path / LOCK_FILE
+        mine = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+        for _ in range(2):
+            try:
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            except FileExistsError:
+                holder = read_lock(path)
+                if holder is None or holder.get("host") != socket.gethostname() or _alive(holder.get("pid")):
+                    raise _locked(path, holder) from None
+                path.unlink(missing_ok=True)  # its process has ended without removing it
+                continue
+            except OSError as error:
+                raise cannot_write(path, error) from error
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(mine)
+            return
+        raise _locked(path, read_lock(path))
+
+    def _unlock(self) -> None:
+        (self.path / LOCK_FILE).unlink(missing_ok=True)
+
+    def _remove_former_run(self) -> None:
+        for name in _OF_A_RUN:
+            (self.path / name).unlink(missing_ok=True)
+        for table in (self.path / TABLES).glob("*.csv"):
+            table.unlink()
+
+
+def check_usable(path: Path, mode: Mode) -> None:
+    """Refuse a folder that cannot be written, or that holds a run which `mode` does not allow for."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise _refused(path, "is not a folder", "give another path with --out") from None
+    except OSError as error:
+        raise _refused(path, f"the folder cannot be made ({error.strerror})", "give another --out") from None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".probe."):
+            pass
+    except OSError as error:
+        raise _refused(path, f"cannot be written ({error.strerror})", "give another --out") from None
+    found = [name for name in _OF_A_RUN if (path / name).exists()]
+    if found and mode == "new":
+        rule = f"holds a run already ({', '.join(found)})"
+        remedy = "continue it with --resume, replace it with --overwrite, or give another --out"
+        raise _refused(path, rule, remedy, "R10")
+    if mode == "resume" and RUN_FILE not in found:
+        raise _refused(path, f"holds no run to resume (no {RUN_FILE})", "begin one without --resume", "R10")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What ``run.json`` says of the run in a folder. Errors: `InputError` when there is none."""
+    file = path / RUN_FILE
+    try:
+        record = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise _refused(
+            path, f"holds no run (no {RUN_FILE})", "give the --out folder of a run", "R10"
+        ) from None
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be read ({error.strerror})") from error
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise StorageError(f"{file}: damaged - begin the run again with --overwrite")
+    return record
+
+
+def read_lock(path: Path) -> dict[str, Any] | None:
+    """Who holds the lock; None when it is not readable."""
+    try:
+        holder = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return holder if isinstance(holder, dict) else None
+
+
+def _alive(pid: Any) -> bool:
+    """Whether a process of this machine runs; one of another user counts."""
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _locked(path: Path, holder: Mapping[str, Any] | None) -> InputError:
+    who = f"process {holder.get('pid')} on {holder.get('host')}" if holder else "another process"
+    rule = f"is in use by {who}"
+    remedy = f"wait for it, or delete {path.name} if that process has ended"
+    return _refused(path.parent, rule, remedy, "R11")
+
+
+def _refused(path: Path, rule: str, remedy: str, code: str = "R09") -> InputError:
+    return InputError([Finding(str(path), 0, 0, "", rule, remedy, code)])
