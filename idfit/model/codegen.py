@@ -29,7 +29,7 @@ _COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
 _PART = 1500
 
 
-def _number(value: float) -> str:
+def float_text(value: float) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
@@ -73,39 +73,39 @@ class _Body:
         return known
 
     def product(self, parts: Sequence[str]) -> str:
-        result = parts[0] if parts else _number(1.0)
+        result = parts[0] if parts else float_text(1.0)
         for part in parts[1:]:
             result = self.new(f"fmul contract double {result}, {part}")
         return result
 
     def boolean(self, node: Node) -> str:
-        return self.new(f"fcmp une double {self.names[node]}, {_number(0.0)}")
+        return self.new(f"fcmp une double {self.names[node]}, {float_text(0.0)}")
 
     def real(self, flag: str) -> str:
-        return self.new(f"select i1 {flag}, double {_number(1.0)}, double {_number(0.0)}")
+        return self.new(f"select i1 {flag}, double {float_text(1.0)}, double {float_text(0.0)}")
 
     def emit(self, node: Node) -> str:
         kind, data = self.graph.kind[node], self.graph.data[node]
         if kind == "const":
-            return _number(data[0])
+            return float_text(data[0])
         if kind == "var":
             return self.load(self.graph.position[data[0]])
         if kind == "sum":
             constant, terms = data
-            result = None if constant == 0.0 else _number(constant)
+            result = None if constant == 0.0 else float_text(constant)
             # positive unit terms first, so that most sums start without a multiplication by -1
             for a, n in sorted(terms, key=lambda term: (term[0] != 1.0, term[0] == -1.0)):
                 name = self.names[n]
                 if result is None:
                     result = (
-                        name if a == 1.0 else self.new(f"fmul contract double {name}, {_number(a)}")
+                        name if a == 1.0 else self.new(f"fmul contract double {name}, {float_text(a)}")
                     )
                 elif a == 1.0:
                     result = self.new(f"fadd contract double {result}, {name}")
                 elif a == -1.0:
                     result = self.new(f"fsub contract double {result}, {name}")
                 else:
-                    scaled = self.new(f"fmul contract double {name}, {_number(a)}")
+                    scaled = self.new(f"fmul contract double {name}, {float_text(a)}")
                     result = self.new(f"fadd contract double {result}, {scaled}")
             assert result is not None
             return result
@@ -129,11 +129,11 @@ class _Body:
             a, b = (self.boolean(n) for n in data)
             return self.real(self.new(f"{kind} i1 {a}, {b}"))
         if kind == "not":
-            return self.real(self.new(f"fcmp oeq double {self.names[data[0]]}, {_number(0.0)}"))
+            return self.real(self.new(f"fcmp oeq double {self.names[data[0]]}, {float_text(0.0)}"))
         argument = self.names[data[0]]
         if kind == "sign":
-            up = self.real(self.new(f"fcmp ogt double {argument}, {_number(0.0)}"))
-            down = self.real(self.new(f"fcmp olt double {argument}, {_number(0.0)}"))
+            up = self.real(self.new(f"fcmp ogt double {argument}, {float_text(0.0)}"))
+            down = self.real(self.new(f"fcmp olt double {argument}, {float_text(0.0)}"))
             return self.new(f"fsub double {up}, {down}")
         return self.call(_INTRINSICS.get(kind, kind), argument)
 
@@ -144,8 +144,8 @@ class _Body:
             logarithm = self.call("llvm.log.f64", b)
             for _ in range(logs):
                 result = self.new(f"fmul double {result}, {logarithm}")
-            at_zero = self.new(f"fcmp oeq double {b}, {_number(0.0)}")
-            result = self.new(f"select i1 {at_zero}, double {_number(0.0)}, double {result}")
+            at_zero = self.new(f"fcmp oeq double {b}, {float_text(0.0)}")
+            result = self.new(f"select i1 {at_zero}, double {float_text(0.0)}, double {result}")
         return result
 
 
@@ -189,9 +189,18 @@ class Library:
     _engine: object = field(repr=False)
 
 
-def compile_functions(graph: Graph, functions: Mapping[str, Sequence[Node]]) -> Library:
-    """Compile ``name -> output nodes``; every function reads all variables of the graph from its input."""
-    texts, declarations = [], set()
+def compile_functions(
+    graph: Graph,
+    functions: Mapping[str, Sequence[Node]],
+    written: Mapping[str, str] | None = None,
+    declared: Sequence[str] = (),
+) -> Library:
+    """Compile ``name -> output nodes``; every function reads all variables of the graph from its input.
+
+    `written` are further functions that exist as LLVM text already, with what they declare.
+    """
+    written = written or {}
+    texts, declarations = list(written.values()), set(declared)
     for name, outputs in functions.items():
         text, used = _function_text(name, graph, outputs)
         texts.append(text)
@@ -219,7 +228,7 @@ def compile_functions(graph: Graph, functions: Mapping[str, Sequence[Node]]) -> 
         builder.getModulePassManager().run(module, builder)
         engine.set_object_cache(lambda _, data: write_cache_file(path, data), lambda _: None)
     engine.finalize_object()
-    address = {name: engine.get_function_address(name) for name in functions}
+    address = {name: engine.get_function_address(name) for name in (*functions, *written)}
     if not all(address.values()):
         raise RuntimeError("generated code has no address for a function")
     return Library(address, digest, code is not None, engine)

@@ -13,6 +13,7 @@ from idfit.errors import Finding, InputError
 from idfit.model.codegen import Library, compile_functions, has_unusable_constant
 from idfit.model.graph import Graph, Node
 from idfit.model.model import TIME_NAMES, Model
+from idfit.model.sparse_code import sparse_functions
 from idfit.numerics.integrator import Z_HD, Z_SEGMENT, Z_STATES, Z_TIME
 from idfit.numerics.sparse import eliminated_pattern, minimum_degree_order
 
@@ -87,7 +88,8 @@ class CompiledModel:
     library: Library = field(repr=False)
 
     def address(self, function: str) -> int:
-        return self.library.address[function]
+        """Where a function lies; 0 for one that was not generated."""
+        return self.library.address.get(function, 0)
 
 
 def _refuse(where: str, rule: str, remedy: str) -> InputError:
@@ -95,10 +97,13 @@ def _refuse(where: str, rule: str, remedy: str) -> InputError:
 
 
 @functools.lru_cache(maxsize=64)
-def compile_model(model: Model, readouts: tuple[Readout, ...], formal: tuple[str, ...]) -> CompiledModel:
+def compile_model(
+    model: Model, readouts: tuple[Readout, ...], formal: tuple[str, ...], varying: frozenset[str]
+) -> CompiledModel:
     """Derive and compile everything that a problem with these equations needs.
 
-    formal : the names that stand for values from outside, in the order in which the engine passes them.
+    formal : the names that stand for values from outside, in the order in which the engine passes them. varying :
+    those whose values depend on estimated parameters somewhere; only for these are derivatives derived.
 
     Errors: `InputError` names a discontinuity that cannot be handled exactly, or a function without derivative.
     """
@@ -141,12 +146,19 @@ def compile_model(model: Model, readouts: tuple[Readout, ...], formal: tuple[str
         graph.add([(1.0, a), (1.0, graph.multiply([(variable[Z_HD], 1), (b, 1)]))])
         for a, b in zip(along_stage, f_t, strict=True)
     ]
+    # derivatives with respect to a constant would be computed in every step and never be used
+    moving = [j for j, name in enumerate(formal) if name in varying]
+
+    def by_parameters(roots: Sequence[Node]) -> list[list[tuple[int, Node]]]:
+        rows = graph.jacobian(roots, [p[j] for j in moving])
+        return [[(moving[c], node) for c, node in row] for row in rows]
+
     blocks = {
         "jacobian": graph.jacobian(f, x),
-        "parameter_jacobian": graph.jacobian(f, p),
+        "parameter_jacobian": by_parameters(f),
         "second_jacobian": graph.jacobian(second, x),
-        "second_parameter_jacobian": graph.jacobian(second, p),
-        "initial_jacobian": graph.jacobian(x0, p),
+        "second_parameter_jacobian": by_parameters(second),
+        "initial_jacobian": by_parameters(x0),
     }
     entries = {name: [node for row in rows for _, node in row] for name, rows in blocks.items()}
     functions: dict[str, list[Node]] = {
@@ -171,21 +183,24 @@ def compile_model(model: Model, readouts: tuple[Readout, ...], formal: tuple[str
             raise _refuse(
                 f"observable {readout.name}", "divides by zero or has no finite value", "mend the formula"
             )
-        rows = [row for node in (y, noise) for row in (graph.jacobian([node], x), graph.jacobian([node], p))]
+        rows = [row for node in (y, noise) for row in (graph.jacobian([node], x), by_parameters([node]))]
         functions[f"value_{i}"] = [y, noise]
         functions[f"derivative_{i}"] = [y, noise, *(node for row in rows for _, node in row[0])]
         patterns.append(tuple(tuple(c for c, _ in row[0]) for row in rows))
-    pattern = {name: Pattern.of([[c for c, _ in row] for row in rows]) for name, rows in blocks.items()}
+    columns = {name: [[c for c, _ in row] for row in rows] for name, rows in blocks.items()}
+    pattern = {name: Pattern.of(rows) for name, rows in columns.items()}
+    factors = _factor_rows(n, columns["jacobian"])
+    written, declared = sparse_functions(columns["jacobian"], columns["second_jacobian"], factors)
     return CompiledModel(
         states=model.states,
         order=order,
         formal=formal,
         inputs=model.inputs,
         readouts=tuple(r.name for r in readouts),
-        factors=_factor_pattern(n, blocks["jacobian"]),
+        factors=Pattern.of(factors),
         readout_patterns=tuple(patterns),
         switch_times=switch_times,
-        library=compile_functions(graph, functions),
+        library=compile_functions(graph, functions, written, declared),
         **pattern,
     )
 
@@ -195,11 +210,11 @@ def _elimination_order(graph: Graph, f: Sequence[Node], x: Sequence[Node]) -> np
     return minimum_degree_order(coupled.reshape(len(x), len(x)))
 
 
-def _factor_pattern(n: int, jacobian: Sequence[Sequence[tuple[int, Node]]]) -> Pattern:
+def _factor_rows(n: int, jacobian: Sequence[Sequence[int]]) -> list[list[int]]:
     coupled = np.zeros((n, n), dtype=bool)
     for i, row in enumerate(jacobian):
-        coupled[i, [c for c, _ in row]] = True
-    return Pattern.of([np.flatnonzero(row).tolist() for row in eliminated_pattern(coupled)])
+        coupled[i, list(row)] = True
+    return [np.flatnonzero(row).tolist() for row in eliminated_pattern(coupled)]
 
 
 def _switch_times(

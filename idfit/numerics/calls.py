@@ -26,3 +26,21 @@ def call(typing_context, address, out, arguments):
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@intrinsic
+def call_sparse(typing_context, address, a, b, c, width):
+    """``call_sparse(address, a, b, c, width)`` runs ``void f(double *a, double *b, double *c, i64 width)``."""
+    signature = types.void(types.int64, a, b, c, types.int64)
+
+    def generate(context, builder, signature, values):
+        double = ir.DoubleType().as_pointer()
+        pointers = [
+            builder.bitcast(context.make_array(signature.args[k])(context, builder, values[k]).data, double)
+            for k in (1, 2, 3)
+        ]
+        function = ir.FunctionType(ir.VoidType(), [double, double, double, ir.IntType(64)])
+        builder.call(builder.inttoptr(values[0], function.as_pointer()), [*pointers, values[4]])
+        return context.get_dummy_value()
+
+    return signature, generate

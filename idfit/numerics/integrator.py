@@ -22,10 +22,12 @@ import math
 import numpy as np
 
 from idfit.numerics import plan as layout
-from idfit.numerics.calls import call
+from idfit.numerics.blocks import combine, padded
+from idfit.numerics.calls import call, call_sparse
 from idfit.numerics.compilation import kernel
 from idfit.numerics.plan import integers, reals
 from idfit.numerics.sparse import (
+    add_product,
     dense_factorise,
     dense_solve_columns,
     factorise,
@@ -69,6 +71,9 @@ _DENSE = np.array([
      -59.78993625266729, -0.15582684282751913, 4.883087185713722],
 ])  # fmt: skip
 
+_ORDER = np.arange(8)
+_ONE = np.ones(1)
+
 # positions in the input of generated functions: time, the midpoint of the segment (which decides the branch of every
 # condition on time, so that no stage looks across a switch), h·d_i, states, formal parameters, inputs and their
 # slopes, and the stage U
@@ -88,6 +93,7 @@ _INITIAL_NOT_FINITE = int(Status.INITIAL_NOT_FINITE)
 # A sensitivity q·∂x_i/∂q is resolved relative to the larger of itself and this fraction of the state: columns that
 # hardly matter do not dictate the steps.
 _RELEVANT_SENSITIVITY = 1e-3
+_SENSITIVITY_TOLERANCE = 10.0
 _SMALLEST_STEP = 4e-16  # relative to the time
 
 
@@ -129,6 +135,20 @@ def find_pieces(pieces, knot_ptr, simulation, knot_time, t):
 
 
 @kernel
+def _scatter(row_ptr, column, column_of_formal, width):
+    """Where the entries of a sparse d/dp go in rows of sensitivities: (entry, target) of those that vary here."""
+    source, target = np.empty(column.shape[0], np.int64), np.empty(column.shape[0], np.int64)
+    count = 0
+    for i in range(row_ptr.shape[0] - 1):
+        for e in range(row_ptr[i], row_ptr[i + 1]):
+            c = column_of_formal[column[e]]
+            if c >= 0:
+                source[count], target[count] = e, i * width + c
+                count += 1
+    return source[:count], target[:count]
+
+
+@kernel
 def _initial_step(y, f, weight, t_span):
     """First guess of the step (Hairer, Nørsett & Wanner I, II.4, without its second evaluation)."""
     d0, d1 = 0.0, 0.0
@@ -145,8 +165,8 @@ def _initial_step(y, f, weight, t_span):
 def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_steps, stop, states, sensitivities, info):
     """Integrate one simulation and leave the states, and ∂states/∂q, at its output times.
 
-    q : (outer,) natural values; states : (times, n); sensitivities : (times, n, columns), the columns as listed in
-    SIM_COLUMN; stop : (1,) polled each step; info : (INFO_SIZE,). rtol and atol weigh errors as
+    q : (outer,) natural values; states : (times, n); sensitivities : (times, n·width), the columns as listed in SIM_COLUMN,
+    each row of a state padded to width = `padded(columns)`; stop : (1,) polled each step; info : (INFO_SIZE,). rtol and atol weigh errors as
     ``atol·state scale + rtol·|x|``. A time without a value after a failure holds NaN. Outputs at a boundary are taken
     after its doses.
     """
@@ -189,25 +209,30 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
     column_of_formal = np.empty(n_formal, np.int64)
     for j in range(n_formal):
         column_of_formal[j] = column_of_outer[formal[sim_map * n_formal + j]]
+    p_from, p_to = _scatter(p_ptr, p_col, column_of_formal, padded(n_columns))
+    n_from, n_to = _scatter(n_ptr, n_col, column_of_formal, padded(n_columns))
     magnitude = np.empty(n_columns)
     for c in range(n_columns):
         magnitude[c] = abs(q[columns[c]]) if q[columns[c]] != 0.0 else 1.0
 
     n_lu = lu_col.shape[0]
+    f_factorise, f_solve = scalars[layout.F_FACTORISE], scalars[layout.F_SOLVE]
     rhs_out = np.empty(n)
     jacobian_out = np.empty(j_col.shape[0] + n)
     stage_out = np.empty(j_col.shape[0] + p_col.shape[0])
     tangent_out = np.empty(m_col.shape[0] + n_col.shape[0])
-    lu, inverse, work = np.empty(n_lu), np.empty(n), np.empty(n)
+    lu, work = np.empty(n_lu + 1), np.empty(n)
     dense, pivots = np.empty((0, 0)), np.empty(0, np.int64)
     y, y_new, weight, b = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     stage_state = np.empty((8, n))
     u = np.empty((8, n))
-    s = np.zeros((n, n_columns))
-    s_new = np.empty((n, n_columns))
-    v = np.empty((8, n, n_columns))
+    width = padded(n_columns)
+    size = n * width
+    s = np.zeros(size)
+    s_new = np.zeros(size)
+    v = np.zeros(8 * size)
     k_dense = np.empty((3, n))
-    ks_dense = np.empty((3, n, n_columns))
+    ks_dense = np.zeros(3 * size)
     pieces = np.zeros(n_inputs, np.int64)
 
     # initial state
@@ -225,7 +250,7 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
             for e in range(x0_ptr[i], x0_ptr[i + 1]):
                 c = column_of_formal[x0_col[e]]
                 if c >= 0:
-                    s[i, c] += x0_out[e]
+                    s[i * width + c] += x0_out[e]
 
     t_end = times[n_times - 1] if n_times else t
     it = 0
@@ -239,11 +264,10 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
             i, amount = dose_state[dose], dose_outer[dose]
             if dose_mode[dose] == 1:
                 y[i] = 0.0
-                for c in range(n_columns):
-                    s[i, c] = 0.0
+                s[i * width : (i + 1) * width] = 0.0
             y[i] += q[amount]
             if n_columns and column_of_outer[amount] >= 0:
-                s[i, column_of_outer[amount]] += 1.0
+                s[i * width + column_of_outer[amount]] += 1.0
             h_next = -1.0
         while it < n_times and times[it] <= t:
             states[it] = y
@@ -309,7 +333,11 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
             for i in range(n):
                 lu[lu_diagonal[i]] += diagonal_value
             info[INFO_FACTORISATIONS] += 1
-            is_dense = not factorise(lu, lu_ptr, lu_col, lu_diagonal, inverse, work)
+            if f_factorise:
+                call_sparse(f_factorise, lu, lu, lu, 0)
+                is_dense = lu[n_lu] == 0.0
+            else:
+                is_dense = not factorise(lu, lu_ptr, lu_col, lu_diagonal, work)
             if is_dense:
                 info[INFO_DENSE] += 1
                 if dense.shape[0] == 0:
@@ -357,8 +385,10 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
                     break
                 if is_dense:
                     dense_solve_columns(dense, pivots, u[stage].reshape(n, 1))
+                elif f_factorise:
+                    call_sparse(f_solve, u[stage], lu, lu, 0)
                 else:
-                    solve(lu, lu_ptr, lu_col, lu_diagonal, inverse, u[stage])
+                    solve(lu, lu_ptr, lu_col, lu_diagonal, u[stage])
             error = math.inf
             if finite:
                 error = 0.0
@@ -379,10 +409,10 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
                     error,
                     _sensitivity_stages(
                         scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
-                        j_ptr, j_col, p_ptr, p_col, m_ptr, m_col, n_ptr, n_col, column_of_formal,
-                        lu, lu_ptr, lu_col, lu_diagonal, inverse, is_dense, dense, pivots,
-                        y, u, stage_state, s, s_new, v, stage_out, tangent_out,
-                        weight, y_new, magnitude, rtol, atol, state_scale,
+                        j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
+                        lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+                        y, u, stage_state, s, s_new, v, width, n_columns, stage_out, tangent_out,
+                        y_new, magnitude, rtol, atol, state_scale,
                     ),
                 )  # fmt: skip
                 if not math.isfinite(error):
@@ -418,21 +448,17 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
                         for stage in range(8):
                             value += _DENSE[k, stage] * u[stage, i]
                         k_dense[k, i] = value
-                    for i in range(n):
-                        for c in range(n_columns):
-                            ks_dense[k, i, c] = _DENSE[k, 0] * v[0, i, c]
-                        for stage in range(1, 8):
-                            for c in range(n_columns):
-                                ks_dense[k, i, c] += _DENSE[k, stage] * v[stage, i, c]
+                    ks_dense[k * size : (k + 1) * size] = 0.0
+                    combine(ks_dense, k * size, size, _DENSE[k], _ORDER, 0, 8, v, size, 1.0, 1.0)
                 while it < n_times and (times[it] < t_new or (last and times[it] <= t_new)):
                     r = (times[it] - t) / h
                     w = 1.0 - r
                     for i in range(n):
                         bend = k_dense[0, i] + r * (k_dense[1, i] + r * k_dense[2, i])
                         states[it, i] = w * y[i] + r * (y_new[i] + w * bend)
-                        for c in range(n_columns):
-                            bend = ks_dense[0, i, c] + r * (ks_dense[1, i, c] + r * ks_dense[2, i, c])
-                            sensitivities[it, i, c] = w * s[i, c] + r * (s_new[i, c] + w * bend)
+                    for e in range(size):
+                        bend = ks_dense[e] + r * (ks_dense[size + e] + r * ks_dense[2 * size + e])
+                        sensitivities[it, e] = w * s[e] + r * (s_new[e] + w * bend)
                     it += 1
             y[:] = y_new
             s[:] = s_new
@@ -447,29 +473,29 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
 @kernel
 def _sensitivity_stages(
     scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
-    j_ptr, j_col, p_ptr, p_col, m_ptr, m_col, n_ptr, n_col, column_of_formal,
-    lu, lu_ptr, lu_col, lu_diagonal, inverse, is_dense, dense, pivots,
-    y, u, stage_state, s, s_new, v, stage_out, tangent_out,
-    weight, y_new, magnitude, rtol, atol, state_scale,
+    j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
+    lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+    y, u, stage_state, s, s_new, v, width, n_columns, stage_out, tangent_out,
+    y_new, magnitude, rtol, atol, state_scale,
 ):  # fmt: skip
-    """The stages V_i of the step just taken, S at its end, and the largest error norm of a column."""
-    n, n_columns = s.shape
+    """The stages V_i of the step just taken, S at its end (s_new), and the largest error norm of a column.
+
+    s, s_new : (n·width,); v : (8·n·width,).
+    """
+    n = y.shape[0]
+    size = n * width
     n_j, n_m = j_col.shape[0], m_col.shape[0]
     n_inputs = pieces.shape[0]
+    generated = scalars[layout.F_FACTORISE] != 0
     for stage in range(8):
+        base = stage * size
+        row_stage = v[base : base + size]
         # s_new serves as the argument S + Σ a V of the stage
         if stage < 6:
-            for i in range(n):
-                for c in range(n_columns):
-                    s_new[i, c] = s[i, c]
-                for k in range(stage):
-                    a = _A[stage, k]
-                    for c in range(n_columns):
-                        s_new[i, c] += a * v[k, i, c]
+            s_new[:] = s
+            combine(s_new, 0, size, _A[stage], _ORDER, 0, stage, v, size, 1.0, 1.0)
         else:
-            for i in range(n):
-                for c in range(n_columns):
-                    s_new[i, c] += v[stage - 1, i, c]
+            combine(s_new, 0, size, _ONE, _ORDER, 0, 1, v[base - size : base], size, 1.0, 1.0)
         z[Z_TIME] = t + _NODE[stage] * h
         z[Z_STATES : Z_STATES + n] = stage_state[stage]
         if n_inputs:
@@ -482,48 +508,36 @@ def _sensitivity_stages(
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
         call(scalars[layout.F_TANGENT], tangent_out, z)
-        for i in range(n):
-            row = v[stage, i]
-            for c in range(n_columns):
-                row[c] = 0.0
-            for k in range(stage):
-                a = _C[stage, k] / h
-                for c in range(n_columns):
-                    row[c] += a * v[k, i, c]
-            for e in range(j_ptr[i], j_ptr[i + 1]):
-                a = stage_out[e]
-                other = s_new[j_col[e]]
-                for c in range(n_columns):
-                    row[c] += a * other[c]
-            for e in range(m_ptr[i], m_ptr[i + 1]):
-                a = tangent_out[e]
-                other = s[m_col[e]]
-                for c in range(n_columns):
-                    row[c] += a * other[c]
-            for e in range(p_ptr[i], p_ptr[i + 1]):
-                c = column_of_formal[p_col[e]]
-                if c >= 0:
-                    row[c] += stage_out[n_j + e]
-            for e in range(n_ptr[i], n_ptr[i + 1]):
-                c = column_of_formal[n_col[e]]
-                if c >= 0:
-                    row[c] += tangent_out[n_m + e]
-        if is_dense:
-            dense_solve_columns(dense, pivots, v[stage])
+        row_stage[:] = 0.0
+        combine(row_stage, 0, size, _C[stage], _ORDER, 0, stage, v, size, 1.0 / h, 1.0)
+        for e in range(p_from.shape[0]):
+            row_stage[p_to[e]] += stage_out[n_j + p_from[e]]
+        for e in range(n_from.shape[0]):
+            row_stage[n_to[e]] += tangent_out[n_m + n_from[e]]
+        if generated:
+            call_sparse(scalars[layout.F_JACOBIAN_PRODUCT], row_stage, stage_out, s_new, width)
+            call_sparse(scalars[layout.F_SECOND_PRODUCT], row_stage, tangent_out, s, width)
         else:
-            solve_columns(lu, lu_ptr, lu_col, lu_diagonal, inverse, v[stage])
+            add_product(row_stage, stage_out, j_ptr, j_col, s_new, width)
+            add_product(row_stage, tangent_out, m_ptr, m_col, s, width)
+        if is_dense:
+            dense_solve_columns(dense, pivots, row_stage.reshape(n, width))
+        elif generated:
+            call_sparse(scalars[layout.F_SOLVE_COLUMNS], row_stage, lu, lu, width)
+        else:
+            solve_columns(lu, lu_ptr, lu_col, lu_diagonal, row_stage, width)
+    combine(s_new, 0, size, _ONE, _ORDER, 0, 1, v[7 * size :], size, 1.0, 1.0)
     largest = 0.0
-    for i in range(n):
-        for c in range(n_columns):
-            s_new[i, c] += v[7, i, c]
     for c in range(n_columns):
         total = 0.0
         for i in range(n):
-            size = max(
-                magnitude[c] * max(abs(s[i, c]), abs(s_new[i, c])),
-                _RELEVANT_SENSITIVITY * max(abs(y[i]), abs(y_new[i])),
+            e = i * width + c
+            magnitude_of_state = max(abs(y[i]), abs(y_new[i]))
+            share = max(
+                magnitude[c] * max(abs(s[e]), abs(s_new[e])), _RELEVANT_SENSITIVITY * magnitude_of_state
             )
-            total += (magnitude[c] * v[7, i, c] / (atol * state_scale[i] + rtol * size)) ** 2
+            weight = _SENSITIVITY_TOLERANCE * (atol * state_scale[i] + rtol * share)
+            total += (magnitude[c] * v[7 * size + e] / weight) ** 2
         if not total <= largest:
             largest = total  # also when it is NaN
     return math.sqrt(largest / n)

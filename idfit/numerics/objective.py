@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from idfit.numerics import plan as layout
+from idfit.numerics.blocks import padded
 from idfit.numerics.calls import call
 from idfit.numerics.compilation import kernel
 from idfit.numerics.integrator import (
@@ -128,7 +129,8 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
         columns = column[column_ptr[simulation] : column_ptr[simulation + 1]]
         n_columns = columns.shape[0] if order > 0 else 0
         states = np.empty((last_time - first_time, n))
-        sensitivities = np.empty((last_time - first_time, n, n_columns))
+        width = padded(n_columns)
+        sensitivities = np.empty((last_time - first_time, n * width))
         integrate(
             ints, floats, simulation, q, order > 0, rtol, atol, max_steps, stop, states, sensitivities, info
         )
@@ -180,7 +182,7 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
                         i = readout_col[e]
                         for c in range(n_columns):
                             _add_chain(
-                                target, columns[c], partial * s[i, c],
+                                target, columns[c], partial * s[i * width + c],
                                 outer_theta, outer_ptr, outer_col, slope, formula_jacobian,
                             )  # fmt: skip
                     for e in range(readout_ptr[4 * r + block + 1], readout_ptr[4 * r + block + 2]):

@@ -32,8 +32,13 @@ from idfit.numerics.compilation import kernel
     F_INITIAL_SENSITIVITY,
     F_OUTER,
     F_OUTER_JACOBIAN,
+    F_JACOBIAN_PRODUCT,  # straight-line sparse algebra, 0 for large models
+    F_SECOND_PRODUCT,
+    F_FACTORISE,
+    F_SOLVE,
+    F_SOLVE_COLUMNS,
     N_SCALARS,
-) = range(18)
+) = range(23)
 
 # Sections of integers. "CSR" is a pair (row pointers, columns) of the nonzero entries of a matrix.
 (

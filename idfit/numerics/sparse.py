@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from idfit.numerics.blocks import combine
 from idfit.numerics.compilation import kernel
 
-_SMALLEST_PIVOT = 1e-9  # relative to the largest entry of its row
+SMALLEST_PIVOT = 1e-9  # relative to the largest entry of its row
 
 
 def minimum_degree_order(pattern: np.ndarray) -> np.ndarray:
@@ -42,19 +43,20 @@ def eliminated_pattern(pattern: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def factorise(lu, row_ptr, column, diagonal, inverse, work):
-    """Overwrite the entries of W (in `lu`, on the filled pattern) by L and U. Returns False at a small pivot.
+def factorise(lu, row_ptr, column, diagonal, work):
+    """Overwrite W (in `lu`, on the filled pattern) by L and U with inverse pivots. Returns False at a small pivot.
 
-    lu : (filled entries,); inverse : (n,) receives 1/diagonal of U; work : (n,) scratch.
+    lu : (filled entries + 1,); work : (n,) scratch.
     """
     n = row_ptr.shape[0] - 1
+    good = True
     for i in range(n):
         start, middle, end = row_ptr[i], diagonal[i], row_ptr[i + 1]
         for e in range(start, end):
             work[column[e]] = lu[e]
         for e in range(start, middle):
             k = column[e]
-            factor = work[k] * inverse[k]
+            factor = work[k] * lu[diagonal[k]]
             work[k] = factor
             if factor != 0.0:
                 for g in range(diagonal[k] + 1, row_ptr[k + 1]):
@@ -64,15 +66,13 @@ def factorise(lu, row_ptr, column, diagonal, inverse, work):
             lu[e] = work[column[e]]
             if e >= middle:
                 largest = max(largest, abs(lu[e]))
-        pivot = lu[middle]
-        if not abs(pivot) > _SMALLEST_PIVOT * largest:
-            return False
-        inverse[i] = 1.0 / pivot
-    return True
+        good = good and abs(lu[middle]) > SMALLEST_PIVOT * largest
+        lu[middle] = 1.0 / lu[middle]
+    return good
 
 
 @kernel
-def solve(lu, row_ptr, column, diagonal, inverse, b):
+def solve(lu, row_ptr, column, diagonal, b):
     """Solve L U x = b in place; b : (n,)."""
     n = row_ptr.shape[0] - 1
     for i in range(n):
@@ -84,30 +84,26 @@ def solve(lu, row_ptr, column, diagonal, inverse, b):
         value = b[i]
         for e in range(diagonal[i] + 1, row_ptr[i + 1]):
             value -= lu[e] * b[column[e]]
-        b[i] = value * inverse[i]
+        b[i] = value * lu[diagonal[i]]
 
 
 @kernel
-def solve_columns(lu, row_ptr, column, diagonal, inverse, b):
-    """Solve L U X = B in place; B : (n, columns)."""
-    n, m = b.shape
+def solve_columns(lu, row_ptr, column, diagonal, b, width):
+    """Solve L U X = B in place; b : (n·width,), rows of sensitivities padded to `width`."""
+    n = row_ptr.shape[0] - 1
     for i in range(n):
-        row = b[i]
-        for e in range(row_ptr[i], diagonal[i]):
-            factor = lu[e]
-            other = b[column[e]]
-            for j in range(m):
-                row[j] -= factor * other[j]
+        combine(b, i * width, width, lu, column, row_ptr[i], diagonal[i], b, width, -1.0, 1.0)
     for i in range(n - 1, -1, -1):
-        row = b[i]
-        for e in range(diagonal[i] + 1, row_ptr[i + 1]):
-            factor = lu[e]
-            other = b[column[e]]
-            for j in range(m):
-                row[j] -= factor * other[j]
-        factor = inverse[i]
-        for j in range(m):
-            row[j] *= factor
+        combine(
+            b, i * width, width, lu, column, diagonal[i] + 1, row_ptr[i + 1], b, width, -1.0, lu[diagonal[i]]
+        )
+
+
+@kernel
+def add_product(target, coefficient, row_ptr, column, source, width):
+    """target += A·source for a sparse A; target, source : (n·width,), rows of sensitivities."""
+    for i in range(row_ptr.shape[0] - 1):
+        combine(target, i * width, width, coefficient, column, row_ptr[i], row_ptr[i + 1], source, width, 1.0, 1.0)
 
 
 @kernel

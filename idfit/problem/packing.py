@@ -48,7 +48,13 @@ def build_plan(
     Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends before the
     data, or censored data under a distribution without that.
     """
-    compiled = compile_model(resolution.model, resolution.readouts, resolution.formal)
+    varying = frozenset(
+        name
+        for m in resolution.maps
+        for name, outer in zip(resolution.formal, m, strict=True)
+        if not resolution.outer[outer].is_number
+    )
+    compiled = compile_model(resolution.model, resolution.readouts, resolution.formal, varying)
     formulas = tuple(e for e in resolution.outer if not e.is_Symbol and not e.is_number)
     code = compile_formulas(formulas, space.names)
     kind = [
@@ -97,6 +103,11 @@ def build_plan(
         layout.F_TANGENT: compiled.address("tangent"),
         layout.F_INITIAL: compiled.address("initial"),
         layout.F_INITIAL_SENSITIVITY: compiled.address("initial_sensitivity"),
+        layout.F_JACOBIAN_PRODUCT: compiled.address("jacobian_product"),
+        layout.F_SECOND_PRODUCT: compiled.address("second_product"),
+        layout.F_FACTORISE: compiled.address("factorise"),
+        layout.F_SOLVE: compiled.address("solve"),
+        layout.F_SOLVE_COLUMNS: compiled.address("solve_columns"),
         layout.F_OUTER: code.address("value"),
         layout.F_OUTER_JACOBIAN: code.address("derivative"),
     }.items():

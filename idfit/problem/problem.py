@@ -134,7 +134,7 @@ class Problem:
         q = self.outer_values(self.parameters.nominal_scaled, plan)
         for simulation, times in enumerate(plan.times):
             states = np.full((len(times), n), np.nan)
-            nothing, info = np.empty((len(times), n, 0)), np.empty(integrator.INFO_SIZE)
+            nothing, info = np.empty((len(times), 0)), np.empty(integrator.INFO_SIZE)
             integrator.integrate(
                 plan.ints, plan.floats, simulation, q, False, _SCOUTING_RTOL, 1e-12, STEP_BUDGET, NO_STOP,
                 states, nothing, info,

@@ -177,7 +177,7 @@ def _fill_states(dense: Problem, problem: Problem, theta, rtol, atol, labels, gr
         at = np.full((len(plan.times[s]), states.shape[1]), np.nan)
         integrator.integrate(
             plan.ints, plan.floats, s, q, False, rtol, atol, STEP_BUDGET, NO_STOP, at,
-            np.empty((len(at), states.shape[1], 0)), np.empty(integrator.INFO_SIZE),
+            np.empty((len(at), 0)), np.empty(integrator.INFO_SIZE),
         )  # fmt: skip
         where = np.searchsorted(plan.times[s], grids[label])
         states[i][plan.compiled.order] = at[where].T
