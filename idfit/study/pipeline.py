@@ -121,7 +121,7 @@ def run_recipe(recipe: Recipe, mode: Mode, means: Means, command: str = "") -> O
         means.say(f"seed {recipe.seed} was drawn; give --seed {recipe.seed} to repeat this run")
     assert recipe.seed is not None
     digests = hashes(problem.spec)
-    record = {"command": command or means.command, "recipe": _located(recipe).model_dump()}
+    record = {"command": command or means.command, "recipe": located(recipe).model_dump()}
     with RunDirectory(directory, mode, recipe.identity(digests["model"], digests["data"]), record) as folder:
         if not kernels_are_compiled():
             means.say(COMPILING)
@@ -142,7 +142,7 @@ def run_recipe(recipe: Recipe, mode: Mode, means: Means, command: str = "") -> O
             hash_recipe=recipe.digest(),
         )
         attrs |= {
-            "name": recipe.name or attrs["name"],
+            "name": recipe.name or attrs["name"] or Path(recipe.model).stem,
             "description": recipe.description or attrs["description"],
         }
         attrs["findings"] = "\n".join(str(finding) for finding in findings)
@@ -210,7 +210,7 @@ def _what_failed(fitted: xr.Dataset) -> list[str]:
     return [f"{n} of {status.size} starts failed: {sentence}" for sentence, n in sentences(failed).items()]
 
 
-def _located(recipe: Recipe) -> Recipe:
+def located(recipe: Recipe) -> Recipe:
     """The recipe with paths that hold in any working directory."""
     paths = {key: getattr(recipe, key) for key in ("model", "data")}
     return recipe.model_copy(update={key: os.path.abspath(path) for key, path in paths.items() if path})

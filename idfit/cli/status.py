@@ -1,0 +1,43 @@
+"""``idfit status``: what a run directory holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idfit.cli import options
+from idfit.cli.console import COMPLETE, Console, execute
+
+
+def status(
+    directory: Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)],
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show how far a run is, whether somebody works on it, and what it was asked to do."""
+    console = Console(quiet, json, debug)
+
+    def work() -> int:
+        from idfit.study.directory import JOURNAL_FILE, LOCK_FILE, read_lock, read_record
+        from idfit.study.store import STUDY_FILE
+        from idfit.tasks import read_journal
+
+        record = read_record(directory)
+        journal = directory / JOURNAL_FILE
+        finished = len(read_journal(journal)[1]) if journal.exists() else 0
+        wanted = record.get("recipe", {}).get("fit", {}).get("starts")
+        holder = read_lock(directory / LOCK_FILE)
+        complete = (directory / STUDY_FILE).exists()
+        state = "complete" if complete else "not complete"
+        user = f", in use by process {holder.get('pid')} on {holder.get('host')}" if holder else ""
+        console.show(f"{directory}: {state}, {finished} of {wanted} starts are finished{user}")
+        console.show(f"begun with: {record.get('command') or 'a script'}")
+        if not complete and not holder:
+            console.show(f"continue with: idfit resume {directory}")
+        console.facts |= {"complete": complete, "finished": finished, "starts": wanted, "lock": holder}
+        return COMPLETE
+
+    execute("status", console, work)
