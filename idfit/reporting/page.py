@@ -33,8 +33,9 @@ _PRINTED_STATISTICS = {
     "aic": "AIC",
     "aicc": "AICc",
     "bic": "BIC",
-    "sigma_ml": "σ factor (ML)",
-    "sigma_unbiased": "σ factor (unbiased)",
+    "sigma_correction": "σ correction",
+    "delta_nllh_chi2_95": "Threshold (χ²)",
+    "delta_nllh_f_95": "Threshold (F)",
 }
 
 

@@ -261,7 +261,7 @@ def is_gaussian(study: xr.DataTree) -> bool:
 def noise_was_estimated(study: xr.DataTree) -> bool:
     """Whether some sigma of the data depends on an estimated parameter."""
     data = read_measurements(study)
-    return data is not None and any("estimat" in source for source in data.sigma_source)
+    return data is not None and any(source.startswith("estimated") for source in data.sigma_source)
 
 
 def noise_is_stated(study: xr.DataTree) -> bool:

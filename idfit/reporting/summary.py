@@ -15,6 +15,7 @@ from idfit.reporting.scales import to_scaled
 from idfit.results import Status
 
 _FEW_HITS = 5
+_MOST_FINDINGS = 5
 _LIKELIHOOD_RATIO_95 = 1.9207  # half the 95 % quantile of chi2 with one degree of freedom
 
 
@@ -104,7 +105,7 @@ def remarks(study: xr.DataTree) -> list[Remark]:
         *_on_bounds(study),
         *_on_errors(study),
         *_on_failures(study),
-        *_on_warnings(study),
+        *_on_findings(study),
     ]
     order = {"caution": 0, "note": 1, "good": 2}
     return sorted(found, key=lambda r: order[r.kind])
@@ -168,16 +169,29 @@ def _on_best_start(study: xr.DataTree) -> list[Remark]:
 
 
 def _on_rivals(study: xr.DataTree) -> list[Remark]:
-    rivals = [o for o in tables.optimum_table(study)[1:] if o.above_best < _LIKELIHOOD_RATIO_95]
-    if not rivals:
-        return []
-    which = numerals.listing([f"optimum {o.optimum} (+{numerals.number(o.above_best, 2)})" for o in rivals])
-    text = (
-        f"{which[0].upper()}{which[1:]} {'lies' if len(rivals) == 1 else 'lie'} less than 1.92 "
-        "above the best value: the data hardly tell them apart, so the parameters that differ between them "
-        "are not settled."
-    )
-    return [Remark("caution", "Other optima fit almost as well", text)]
+    """Other ends within the threshold: optima of their own, or starts that stopped on their way."""
+    near = [o for o in tables.optimum_table(study)[1:] if o.above_best < _LIKELIHOOD_RATIO_95]
+    out = []
+    if rivals := [o for o in near if o.converged]:
+        text = (
+            f"{_named(rivals)} less than 1.92 above the best value: the data hardly tell them apart, so the "
+            "parameters that differ between them are not settled."
+        )
+        out.append(Remark("caution", "Other optima fit almost as well", text))
+    if stopped := [o for o in near if not o.converged]:
+        text = (
+            f"{_named(stopped)} less than 1.92 above the best value, but no start converged there: more "
+            "iterations would tell whether it leads to the best optimum. Parameters that differ between them "
+            "are not settled."
+        )
+        out.append(Remark("caution", "Some starts stopped close to the best value", text))
+    return out
+
+
+def _named(optima: list[tables.OptimumRow]) -> str:
+    which = [f"optimum {o.optimum} (+{numerals.number(o.above_best, 2)})" for o in optima]
+    text = numerals.listing(which)
+    return f"{text[0].upper()}{text[1:]} {'lies' if len(optima) == 1 else 'lie'}"
 
 
 def _on_noise(study: xr.DataTree) -> list[Remark]:
@@ -287,18 +301,14 @@ def _on_failures(study: xr.DataTree) -> list[Remark]:
     return out
 
 
-def _on_warnings(study: xr.DataTree) -> list[Remark]:
-    """What reading the files had to say, kept as a JSON list or as lines in the attributes."""
-    texts: list[str] = []
-    for name in ("warnings", "notices"):
-        value = reading.json_attribute(study, name)
-        lines = value if isinstance(value, list) else str(value).splitlines() if value else []
-        texts += [str(line) for line in lines]
-    return [
-        Remark("note", "From reading the files", style.label(t, 600))
-        for t in dict.fromkeys(texts)
-        if t.strip()
-    ]
+def _on_findings(study: xr.DataTree) -> list[Remark]:
+    """What reading the files had to say, kept as lines in an attribute."""
+    texts = [t for t in dict.fromkeys(reading.attribute(study, "findings").splitlines()) if t.strip()]
+    shown = [Remark("note", "From reading the files", style.label(t, 600)) for t in texts[:_MOST_FINDINGS]]
+    if len(texts) > len(shown):
+        more = f"There are {len(texts) - len(shown)} more; `idfit check` lists them all."
+        shown.append(Remark("note", "From reading the files", more))
+    return shown
 
 
 def position_between_bounds(row: tables.ParameterRow) -> float:

@@ -48,7 +48,7 @@ class ParameterRow:
 
 @dataclass(frozen=True)
 class StartRow:
-    """One start of the multistart; `theta` and `theta0` follow on the estimation scale in `start_columns`."""
+    """One start of the multistart; `rank` and `optimum` are 0, values NaN, if it ended without one."""
 
     start: int
     rank: int
@@ -70,6 +70,7 @@ class OptimumRow:
     objective: float
     above_best: float
     hits: int
+    converged: int
     rate: float
     rate_lower: float
     rate_upper: float
@@ -199,8 +200,8 @@ def start_table(study: xr.DataTree) -> list[StartRow]:
         StartRow(
             start=int(starts.start[i]),
             rank=int(rank[i]),
-            objective=float(starts.objective[i]),
-            above_best=float(starts.objective[i] - starts.best),
+            objective=float(starts.objective[i]) if rank[i] else math.nan,
+            above_best=float(starts.objective[i] - starts.best) if rank[i] else math.nan,
             optimum=int(starts.cluster[i]) + 1 if starts.cluster[i] >= 0 else 0,
             status=int(starts.status[i]),
             status_label=status_words(int(starts.status[i]))[0],
@@ -228,6 +229,7 @@ def optimum_table(study: xr.DataTree, most: int = 4) -> list[OptimumRow]:
                 objective=objective,
                 above_best=objective - starts.best,
                 hits=int(starts.hits[k]),
+                converged=int(((starts.cluster == k) & (starts.status == Status.CONVERGED)).sum()),
                 rate=float(starts.hit_rate[k]),
                 rate_lower=float(starts.hit_interval[k, 0]),
                 rate_upper=float(starts.hit_interval[k, 1]),
@@ -286,44 +288,48 @@ def statistics_table(study: xr.DataTree) -> list[StatisticRow]:
     if fit is None or starts is None or not starts.finished.any():
         return []
     best = int(starts.ranked[0])
-    nllh, prior = (reading.numbers(fit, name, ("start",)) for name in ("nllh", "nlprior"))
-    chi2, n_data, dof = (
-        reading.scalar(fit, "chi2"),
-        reading.count_of(fit, "n_data"),
-        reading.count_of(fit, "dof"),
-    )
-    has_prior = bool(np.nan_to_num(prior[best]) != 0)
-    rows = [
-        StatisticRow(
-            "objective",
+    nllh, prior = (float(reading.numbers(fit, name, ("start",))[best]) for name in ("nllh", "nlprior"))
+    has_prior = math.isfinite(prior) and prior != 0
+    n_data, dof = (reading.count_of(fit, name) for name in ("n_data", "dof"))
+    chi2 = reading.scalar(fit, "chi2")
+    noise = reading.scalar(fit, "n_noise_parameters")
+    besides = f", without the {noise:.0f} of the noise" if noise > 0 else ""
+    values = {
+        "objective": (
             starts.best,
-            "negative log likelihood, all constants kept"
-            + (", plus the negative log prior" if has_prior else ""),
+            "negative log likelihood, all constants kept" + ", plus negative log prior" * has_prior,
         ),
-        StatisticRow("nllh", float(nllh[best]), "negative log likelihood") if has_prior else None,
-        StatisticRow("nlprior", float(prior[best]), "negative log prior density") if has_prior else None,
-        StatisticRow("n_data", math.nan if n_data is None else n_data, "measurements in the likelihood"),
-        StatisticRow("n_parameters", float(len(starts.parameters)), "estimated parameters"),
-        StatisticRow("chi2", chi2, "sum of squared standardised residuals"),
-        StatisticRow(
-            "dof",
-            math.nan if dof is None else dof,
-            "degrees of freedom: measurements less estimated parameters",
-        ),
-        StatisticRow(
-            "chi2_dof",
-            chi2 / dof if dof and dof > 0 else math.nan,
+        "nllh": (nllh if has_prior else math.nan, "negative log likelihood"),
+        "nlprior": (prior if has_prior else math.nan, "negative log prior density"),
+        "n_data": (n_data, "measurements in the likelihood"),
+        "n_parameters": (len(starts.parameters), "estimated parameters"),
+        "chi2": (chi2, "sum of squared standardised residuals"),
+        "dof": (dof, f"degrees of freedom: measurements less estimated parameters{besides}"),
+        "chi2_dof": (
+            chi2 / dof if dof and dof > 0 else None,
             "near 1 when model and stated noise explain the data",
         ),
-        StatisticRow("aic", reading.scalar(fit, "aic"), "Akaike's information criterion, 2 nllh + 2 k"),
-        StatisticRow("aicc", reading.scalar(fit, "aicc"), "the same, corrected for few data"),
-        StatisticRow("bic", reading.scalar(fit, "bic"), "Bayesian information criterion, 2 nllh + k ln n"),
-        StatisticRow(
-            "sigma_ml", reading.scalar(fit, "sigma_ml"), "noise factor by maximum likelihood, √(χ²/n)"
+        "aic": (reading.scalar(fit, "aic"), "Akaike's information criterion, 2 nllh + 2 k"),
+        "aicc": (reading.scalar(fit, "aicc"), "the same, corrected for few data"),
+        "bic": (reading.scalar(fit, "bic"), "Bayesian information criterion, 2 nllh + k ln n"),
+        "sigma_correction": (
+            reading.scalar(fit, "sigma_correction") if noise > 0 else None,
+            "maximum likelihood underestimates σ, and with it standard errors, by this factor, √(n/dof)",
         ),
-        StatisticRow("sigma_unbiased", reading.scalar(fit, "sigma_unbiased"), "noise factor with √(χ²/dof)"),
+        "delta_nllh_chi2_95": (
+            reading.scalar(fit, "delta_nllh_chi2_95"),
+            "rise of the objective at the ends of a 95 % interval of one parameter, many data (χ²)",
+        ),
+        "delta_nllh_f_95": (
+            reading.scalar(fit, "delta_nllh_f_95") if noise > 0 else None,
+            "the same for this number of data, where σ is estimated (F)",
+        ),
+    }
+    return [
+        StatisticRow(name, float(value), meaning)
+        for name, (value, meaning) in values.items()
+        if value is not None and math.isfinite(value)
     ]
-    return [row for row in rows if row is not None and math.isfinite(row.value)]
 
 
 def data_table(study: xr.DataTree) -> list[DataRow]:

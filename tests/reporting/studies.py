@@ -98,7 +98,7 @@ def problem_and_simulation(
             "observable": observable,
             "time": time,
             "value": value,
-            "sigma_source": ["estimated"] * len(rows),
+            "sigma_source": ["estimated (sd)"] * len(rows),
             "measurement_unit": [
                 dict(zip(observables, units, strict=False)).get(o, "percent") for o in observable
             ],
@@ -195,7 +195,7 @@ def fit(
             "at_bound": np.zeros(n, dtype=int) if all_failed else [0, -1, 0, 0, 0, 0, 0, 0, 0],
             "chi2": np.nan if all_failed else 47.9,
             "n_data": 48,
-            "dof": 39,
+            "dof": 42,
         },
         {
             "parameter": list(PARAMETERS),
@@ -213,6 +213,10 @@ def fit(
             "aic": 294.44,
             "aicc": 299.18,
             "bic": 311.28,
+            "n_noise_parameters": 3,
+            "sigma_correction": 1.069,
+            "delta_nllh_chi2_95": 1.9207,
+            "delta_nllh_f_95": 2.232,
         },
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -51,9 +49,17 @@ def test_a_rival_within_the_threshold_is_named():
     study = studies.boehm_like()
     objective = study["fit"]["objective"].values
     studies.changed(study, "fit", objective=np.where(objective > 139, objective - 2.0, objective))
-    assert "optimum 2 (+1.1)" in text_of(study, "Other optima fit almost as well").replace(
-        "Optimum", "optimum"
-    )
+    assert "Optimum 2 (+1.1) lies" in text_of(study, "Other optima fit almost as well")
+
+
+def test_a_start_that_stopped_near_the_best_is_no_optimum():
+    study = studies.boehm_like()
+    fit = study["fit"].to_dataset()
+    objective, second = fit["objective"].values, fit["cluster"].values == 1
+    status = np.where(second, int(Status.MAX_ITERATIONS), fit["status"].values)
+    studies.changed(study, "fit", objective=np.where(second, objective - 2.0, objective), status=status)
+    assert "Other optima fit almost as well" not in titles(study)
+    assert "no start converged there" in text_of(study, "Some starts stopped close to the best value")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,8 @@ def test_a_rival_within_the_threshold_is_named():
         ("data", 41.0, "good"),
         ("data", 90.0, "caution"),
         ("data", 10.0, "note"),
-        ("estimated", 90.0, "note"),
+        ("estimated (sd)", 90.0, "note"),
+        ("column 'estimated_sd' of the data", 41.0, "good"),
         ("", 41.0, ""),
     ],
 )
@@ -121,9 +128,13 @@ def test_most_starts_failing_is_a_caution():
 
 def test_warnings_of_reading_are_repeated():
     study = studies.boehm_like()
-    study.attrs["warnings"] = json.dumps(["2 rows without a value were dropped", "unit of k_on is not 1/min"])
+    study.attrs["findings"] = "2 rows without a value were dropped\nunit of k_on is not 1/min"
     said = [r.text for r in remarks(study) if r.title == "From reading the files"]
     assert said == ["2 rows without a value were dropped", "unit of k_on is not 1/min"]
+    study.attrs["findings"] = "\n".join(f"finding {i}" for i in range(40))
+    said = [r.text for r in remarks(study) if r.title == "From reading the files"]
+    assert len(said) == 6
+    assert "35 more" in said[-1]
 
 
 def test_cautions_come_first():

@@ -148,7 +148,7 @@ def _title(sheet: _Sheet, panel: Panel) -> str:
 def _draw_panel(axes: Axes, sheet: _Sheet, panel: Panel, limits: dict[str, tuple[float, float]]) -> set[str]:
     data, rows = sheet.data, sheet.data.where(curve=panel.curve, observable=panel.observable)
     time, value, sigma = data.time[rows], data.value[rows], data.sigma[rows]
-    drawn = {"data"}
+    drawn = {"data"} if np.isfinite(value).any() else set()
     curve = sheet.curves.find(panel.curve, panel.observable) if sheet.curves else None
     shown = [value, data.prediction[rows]]
     if curve is not None:
@@ -296,12 +296,10 @@ def _shared_limits(sheet: _Sheet, panels: list[Panel]) -> dict[str, tuple[float,
 def _legend(figure: Figure, drawn: set[str], model: str) -> None:
     """One legend for the whole page, along its top."""
     dot = {"linestyle": "none", "marker": "o", "markersize": 5, "markerfacecolor": style.INK}
-    entries: list[tuple[object, str]] = [
-        (
-            Line2D([], [], markeredgecolor=style.PAPER, **dot),
-            "measured ± σ" if "bars" in drawn else "measured",
-        ),
-    ]
+    entries: list[tuple[object, str]] = []
+    if "data" in drawn:
+        measured = "measured ± σ" if "bars" in drawn else "measured"
+        entries.append((Line2D([], [], markeredgecolor=style.PAPER, **dot), measured))
     hollow = {
         "linestyle": "none",
         "markersize": 5,

@@ -112,7 +112,7 @@ def _legend(figure: Figure, starts: Starts, chosen: np.ndarray) -> None:
         if 0 <= c < len(style.OPTIMA)
     ]
     if ((clusters < 0) | (clusters >= len(style.OPTIMA))).any():
-        entries.append(Line2D([], [], color=style.OTHER, marker="o", markersize=4, label="elsewhere"))
+        entries.append(Line2D([], [], color=style.OTHER, marker="o", markersize=4, label="other optima"))
     left = 2.45 / figure.get_size_inches()[0]
     figure.legend(
         handles=entries, loc="upper left", bbox_to_anchor=(left, 1.0), ncols=len(entries), borderaxespad=0.2

@@ -85,7 +85,7 @@ def plot_waterfall(study: xr.DataTree | xr.Dataset) -> Figure:
     axes.set_xlabel("rank of the start (best first)")
     axes.set_ylabel("objective above the best (−log likelihood)")
     axes.set_title(f"Best objective {numerals.number(starts.best, 7)}")
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     axes.legend(handles=_legend(starts), loc="upper left", bbox_to_anchor=(1.06, 1.02), borderaxespad=0.0)
     return figure
 
@@ -110,7 +110,7 @@ def _legend(starts: Starts) -> list[Line2D]:
         entries.append(dot(style.OPTIMA[cluster], f"{name}: {numerals.count(n, 'start')}"))
     others = int(((finished < 0) | (finished >= len(style.OPTIMA))).sum())
     if others:
-        entries.append(dot(style.OTHER, f"elsewhere: {numerals.count(others, 'start')}"))
+        entries.append(dot(style.OTHER, f"other optima: {numerals.count(others, 'start')}"))
     if (starts.status[starts.finished] != _CONVERGED).any():
         entries.append(dot(style.MUTED, "hollow: not converged", face=style.PAPER))
     return entries
