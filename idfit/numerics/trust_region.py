@@ -10,6 +10,10 @@ stops there, fixes that variable and goes on with the others for what is left of
 free again as soon as the gradient points inward. Since the objective is a log-likelihood, gᵀB⁻¹g/2, the decrease that
 is still expected, has a natural size: convergence is judged by it.
 
+The Fisher matrix leaves out the curvature of the residuals. A symmetric rank-one matrix learns the missing part from
+the gradients (structured quasi-Newton, as in NL2SOL: Dennis, Gay & Welsch 1981); it is used whenever it would have
+predicted the last step better.
+
 Noise parameters whose best value is known in closed form are moved there after each solve (`set_best_noise`), which
 needs no further integration.
 """
@@ -67,33 +71,70 @@ _SMALLEST_EIGENVALUE = 1e-15  # relative to the largest
 
 @kernel
 def step_in_ball(g, b, radius):
-    """Minimise gᵀs + ½ sᵀbs over ‖s‖ ≤ radius for positive semidefinite b. Returns s and whether it is inside."""
+    """The s with ‖s‖ ≤ radius that minimises gᵀs + ½ sᵀbs, for any symmetric b (Moré & Sorensen 1983)."""
     n = g.shape[0]
     values, vectors = np.linalg.eigh(b)
-    largest = max(values[n - 1], 1e-300)
     c = vectors.T @ g
-    floor = _SMALLEST_EIGENVALUE * largest
-    inside = 0.0
-    for i in range(n):
-        values[i] = max(values[i], floor)
-        inside += (c[i] / values[i]) ** 2
-    shift = 0.0
-    is_inside = inside <= radius * radius
-    if not is_inside:
-        # Newton on 1/‖s‖ - 1/radius, which is nearly linear in the shift; started at 0 it rises monotonically
-        for _ in range(60):
-            length2, slope = 0.0, 0.0
-            for i in range(n):
-                w = c[i] / (values[i] + shift)
-                length2 += w * w
-                slope += w * w / (values[i] + shift)
-            length = math.sqrt(length2)
-            if abs(length - radius) <= 1e-6 * radius or slope == 0.0:
+    tiny = _SMALLEST_EIGENVALUE * max(abs(values[0]), abs(values[n - 1]), 1e-300)
+    shift = max(0.0, tiny - values[0])
+    length2, slope = _shifted_length(values, c, shift)
+    length = math.sqrt(length2)
+    if length > radius:
+        # Newton on 1/‖s‖ - 1/radius is nearly linear in the shift; started at its left end it rises monotonically
+        for _ in range(80):
+            if length - radius <= 1e-6 * radius or slope == 0.0:
                 break
-            shift = max(0.0, shift + (length2 / slope) * (length - radius) / radius)
+            shift += (length2 / slope) * (length - radius) / radius
+            length2, slope = _shifted_length(values, c, shift)
+            length = math.sqrt(length2)
+    fill = 0.0
+    if values[0] < -tiny and length < radius:
+        # the gradient has no part along the most negative curvature: go there as far as the ball allows
+        fill = math.sqrt(radius * radius - length2)
     for i in range(n):
         c[i] = -c[i] / (values[i] + shift)
-    return vectors @ c, is_inside
+    c[0] += fill if c[0] >= 0.0 else -fill
+    return vectors @ c
+
+
+@kernel
+def _shifted_length(values, c, shift):
+    """‖s‖² of s = -(B + shift)⁻¹g in the eigenbasis, and Σ s_i²/(λ_i + shift)."""
+    length2, slope = 0.0, 0.0
+    for i in range(c.shape[0]):
+        w = c[i] / (values[i] + shift)
+        length2 += w * w
+        slope += w * w / (values[i] + shift)
+    return length2, slope
+
+
+@kernel
+def update_curvature(a, s, change):
+    """Symmetric rank-one update of the matrix a, so that a·s = change; sized first (Dennis, Gay & Welsch 1981).
+
+    a : (theta, theta) stands for the part of the Hessian that the Fisher matrix leaves out; change : (theta,) the
+    change of the gradient along s that the Fisher matrix does not explain.
+    """
+    n = s.shape[0]
+    product = a @ s
+    along, wanted = 0.0, 0.0
+    for k in range(n):
+        along += s[k] * product[k]
+        wanted += s[k] * change[k]
+    if abs(along) > abs(wanted):
+        # what was learnt far away must not outlive a curvature that has become smaller
+        a *= abs(wanted) / abs(along)
+        product *= abs(wanted) / abs(along)
+    denominator, left, right = 0.0, 0.0, 0.0
+    for k in range(n):
+        product[k] = change[k] - product[k]
+        denominator += product[k] * s[k]
+        left += product[k] * product[k]
+        right += s[k] * s[k]
+    if abs(denominator) > 1e-8 * math.sqrt(left * right):
+        for k in range(n):
+            for j in range(n):
+                a[k, j] += product[k] * product[j] / denominator
 
 
 @kernel
@@ -118,7 +159,7 @@ def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
             g_free[i] = slope[k] * scale[k]
             for j in range(m):
                 b_free[i, j] = b[k, variables[j]] * scale[k] * scale[variables[j]]
-        d, _ = step_in_ball(g_free, b_free, left)
+        d = step_in_ball(g_free, b_free, left)
         fraction, hit = 1.0, -1
         for i in range(m):
             k = variables[i]
@@ -136,9 +177,15 @@ def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
         active[hit] = True
         left *= 1.0 - fraction
         slope = g + b @ s
+    return expected_decrease(g, b, s)
+
+
+@kernel
+def expected_decrease(g, b, s):
+    """-(gᵀs + ½ sᵀbs)"""
     decrease = 0.0
     product = b @ s
-    for k in range(n):
+    for k in range(s.shape[0]):
         decrease -= s[k] * (g[k] + 0.5 * product[k])
     return decrease
 
@@ -180,6 +227,9 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     radius = options[OPTION_RADIUS]
     f = math.inf
     decrease = math.inf
+    curvature = np.zeros((n, n))
+    use_curvature = False
+    noise_theta = integers(ints, layout.NOISE_THETA)
     iterations = int(options[OPTION_ITERATIONS])
     n_small = 0
     for iteration in range(iterations + 1):
@@ -197,6 +247,8 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             return
         new_f = sums[SUM_OBJECTIVE] if status == _OK else math.inf
         if iteration == 0:
+            new_gradient += prior_gradient
+            new_fim += prior_fim
             if status != _OK:
                 outcome[OUTCOME_STATUS], outcome[OUTCOME_OBJECTIVE] = status, math.inf
                 return
@@ -212,6 +264,16 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             noise = (rtol * 1e-2 + 1e-15) * max(abs(f), 1.0)
             lost_in_noise = math.isfinite(new_f) and decrease < noise and abs(gain) < noise
             accepted = ratio > _ACCEPT or lost_in_noise
+            if math.isfinite(new_f):
+                # the gradient is known at the new point even if the step is refused: learn from it either way
+                for j in range(noise_theta.shape[0]):
+                    s[noise_theta[j]] = 0.0
+                plain = abs(gain - expected_decrease(gradient, fim, s))
+                use_curvature = abs(gain - expected_decrease(gradient, fim + curvature, s)) < plain
+                new_gradient += prior_gradient
+                new_fim += prior_fim
+                explained = (new_fim if accepted else fim) @ s
+                update_curvature(curvature, s, new_gradient - gradient - explained)
             n_small = n_small + 1 if lost_in_noise else 0
             if not math.isfinite(new_f):
                 radius = 0.25 * length
@@ -223,8 +285,8 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         if accepted:
             f = new_f
             theta[:] = trial
-            gradient[:] = new_gradient + prior_gradient
-            fim[:] = new_fim + prior_fim
+            gradient[:] = new_gradient
+            fim[:] = new_fim
             residual[:] = new_residual
             outcome[OUTCOME_OBJECTIVE], outcome[OUTCOME_NLLH] = f, sums[SUM_NLLH]
             outcome[OUTCOME_NLPRIOR], outcome[OUTCOME_CHI2] = sums[SUM_NLPRIOR], sums[SUM_CHI2]
@@ -237,11 +299,10 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             if free[k] and not blocked:
                 largest = max(largest, abs(gradient[k] * scale[k]))
         outcome[OUTCOME_GRADIENT] = largest
-        decrease = bounded_step(theta, gradient, fim, scale, lower, upper, free, radius, s)
-        full = decrease
-        if radius < 1.0:
-            # the radius must not make a far point look like an optimum
-            full = bounded_step(theta, gradient, fim, scale, lower, upper, free, max(radius, 1.0), trial)
+        # the radius must not make a far point look like an optimum
+        full = bounded_step(theta, gradient, fim, scale, lower, upper, free, max(radius, 1.0), s)
+        model = fim + curvature if use_curvature else fim
+        decrease = bounded_step(theta, gradient, model, scale, lower, upper, free, radius, s)
         if full <= options[OPTION_DECREASE] or n_small >= 3:
             outcome[OUTCOME_STATUS] = _CONVERGED
             return
