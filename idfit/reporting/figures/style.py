@@ -126,7 +126,7 @@ def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
     axis = axes.xaxis if which == "x" else axes.yaxis
     decades = np.log10(high / low)
-    if decades < 1.3:
+    if decades < 2.2:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: numerals.short_number(value, 3)))
     else:
