@@ -42,7 +42,16 @@ from idfit.numerics.plan import integers, reals
 from idfit.results import Status
 
 # positions in the options and in the outcome of a minimisation
-OPTION_RTOL, OPTION_ATOL, OPTION_STEPS, OPTION_ITERATIONS, OPTION_DECREASE, OPTION_RADIUS, OPTION_SIZE = range(7)
+(
+    OPTION_RTOL,
+    OPTION_COARSE_RTOL,  # until the expected decrease is small; OPTION_RTOL from then on
+    OPTION_ATOL,
+    OPTION_STEPS,
+    OPTION_ITERATIONS,
+    OPTION_DECREASE,
+    OPTION_RADIUS,
+    OPTION_SIZE,
+) = range(8)
 (
     OUTCOME_STATUS,
     OUTCOME_OBJECTIVE,
@@ -66,6 +75,8 @@ _ACCEPT = 1e-4
 _SMALLEST_RADIUS = 1e-13
 # a start whose last expected decrease is below this, but which the solver's own error keeps from going on, has arrived
 _NOISE_LIMIT = 1e-5
+# far from an optimum a coarse integration serves; below this expected decrease the exact one takes over
+_COARSE_DECREASE = 1e-3
 _SMALLEST_EIGENVALUE = 1e-15  # relative to the largest
 
 
@@ -214,7 +225,8 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     lower, upper = reals(ints, floats, layout.LOWER), reals(ints, floats, layout.UPPER)
     scale_code = integers(ints, layout.THETA_SCALE)
     n_rows, n = residual.shape[0], theta.shape[0]
-    rtol, atol, max_steps = options[OPTION_RTOL], options[OPTION_ATOL], int(options[OPTION_STEPS])
+    rtol = max(options[OPTION_RTOL], options[OPTION_COARSE_RTOL])
+    atol, max_steps = options[OPTION_ATOL], int(options[OPTION_STEPS])
     y, m, sigma = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
     dm, dsigma = np.empty((n_rows, n)), np.empty((n_rows, n))
     report, sums = np.empty(REPORT_SIZE), np.empty(SUM_SIZE)
@@ -232,6 +244,7 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     noise_theta = integers(ints, layout.NOISE_THETA)
     iterations = int(options[OPTION_ITERATIONS])
     n_small = 0
+    anew = True
     for iteration in range(iterations + 1):
         status = predict(ints, floats, trial, 1, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report)
         if status == _OK:
@@ -246,13 +259,17 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             outcome[OUTCOME_STATUS] = _INTERRUPTED
             return
         new_f = sums[SUM_OBJECTIVE] if status == _OK else math.inf
-        if iteration == 0:
+        if anew:
+            # the first evaluation, or the first with the exact integration: nothing to compare it with
             new_gradient += prior_gradient
             new_fim += prior_fim
             if status != _OK:
-                outcome[OUTCOME_STATUS], outcome[OUTCOME_OBJECTIVE] = status, math.inf
+                outcome[OUTCOME_STATUS] = status
+                if iteration == 0:
+                    outcome[OUTCOME_OBJECTIVE] = math.inf
                 return
             accepted = True
+            anew = False
         else:
             length = 0.0
             for k in range(n):
@@ -303,6 +320,13 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         full = bounded_step(theta, gradient, fim, scale, lower, upper, free, max(radius, 1.0), s)
         model = fim + curvature if use_curvature else fim
         decrease = bounded_step(theta, gradient, model, scale, lower, upper, free, radius, s)
+        if rtol > options[OPTION_RTOL] and (full <= _COARSE_DECREASE or n_small >= 3 or radius <= _SMALLEST_RADIUS):
+            rtol = options[OPTION_RTOL]
+            anew = True
+            n_small = 0
+            radius = max(radius, 1e-3)
+            trial[:] = theta
+            continue
         if full <= options[OPTION_DECREASE] or n_small >= 3:
             outcome[OUTCOME_STATUS] = _CONVERGED
             return

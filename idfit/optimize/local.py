@@ -22,11 +22,14 @@ class LocalOptions:
 
     max_iterations : of the optimiser. tolerance : expected decrease of the objective (in units of the log-likelihood)
     below which it has converged. radius : the first step in units of the variables (a factor e for logarithmic ones).
+    coarse_rtol : of the integration while the optimum is still far (idfit's own optimiser); 0 for the exact one
+    throughout.
     """
 
     max_iterations: int = 300
     tolerance: float = 1e-9
     radius: float = 1.0
+    coarse_rtol: float = 1e-6
 
     def __post_init__(self) -> None:
         if self.max_iterations < 1:
@@ -70,6 +73,7 @@ def trust_region(
     k, plan = len(theta), objective.plan
     settings = np.empty(kernel.OPTION_SIZE)
     settings[kernel.OPTION_RTOL], settings[kernel.OPTION_ATOL] = objective.rtol, objective.atol
+    settings[kernel.OPTION_COARSE_RTOL] = options.coarse_rtol
     settings[kernel.OPTION_STEPS] = objective.max_steps
     settings[kernel.OPTION_ITERATIONS] = options.max_iterations
     settings[kernel.OPTION_DECREASE], settings[kernel.OPTION_RADIUS] = options.tolerance, options.radius
