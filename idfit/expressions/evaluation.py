@@ -84,8 +84,8 @@ FUNCTIONS: dict[type, Callable[..., float]] = {
     sympy.floor: _real(_whole(math.floor)),
     sympy.ceiling: _real(_whole(math.ceil)),
     sympy.Mod: _real(_modulo),
-    sympy.Min: _real(min),
-    sympy.Max: _real(max),
+    sympy.Min: _real(lambda *numbers: min(numbers)),
+    sympy.Max: _real(lambda *numbers: max(numbers)),
 }
 COMPARISONS: dict[type, Callable[[float, float], bool]] = {
     sympy.Gt: operator.gt,

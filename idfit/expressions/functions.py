@@ -10,7 +10,6 @@ from typing import NamedTuple
 import sympy
 
 from idfit.expressions.errors import Refusal
-from idfit.expressions.evaluation import FUNCTIONS
 from idfit.expressions.values import (
     HALF,
     MINUS_ONE,
@@ -18,32 +17,14 @@ from idfit.expressions.values import (
     TWO,
     ZERO_DIVISION,
     Value,
-    as_condition,
-    as_number,
     bits,
     call,
     constant,
     divide,
+    extreme,
     multiply,
     raise_to,
-    size_of,
 )
-
-
-def extreme(head: type, arguments: list[Value]) -> Value:
-    """Min or Max of any number of arguments."""
-    choose = FUNCTIONS[head]
-    constants = [a for a in arguments if a.constant is not None]
-    others = list(dict.fromkeys(a.expr for a in arguments if a.constant is None))
-    best = []
-    if constants:
-        value = choose(*(a.constant for a in constants))
-        best = [next(a for a in constants if a.constant == value)]
-    if not others:
-        return best[0]
-    if not best and len(others) == 1:
-        return arguments[0]
-    return Value(head(*(b.expr for b in best), *others, evaluate=False), None, size_of(arguments))
 
 
 def logarithm(value: Value, base: Value) -> Value:
@@ -63,28 +44,6 @@ def remainder(value: Value, divisor: Value) -> Value:
         raise Refusal(ZERO_DIVISION, "change the divisor")
     rest = call(sympy.Mod, call(sympy.Abs, value), call(sympy.Abs, divisor))
     return multiply([call(sympy.sign, value), rest])
-
-
-def piecewise(arguments: list[Value]) -> Value:
-    """piecewise(value, condition, ..., otherwise): the value of the first condition that holds."""
-    size = size_of(arguments)
-    branches = []
-    for i in range(0, len(arguments) - 1, 2):
-        value, condition = as_number(arguments[i]), as_condition(arguments[i + 1])
-        if condition.constant == 0:
-            continue
-        if condition.constant is not None:
-            return _choice(branches, value, size)
-        branches.append((value.expr, condition.expr))
-    return _choice(branches, as_number(arguments[-1]), size)
-
-
-def _choice(branches: list[tuple], otherwise: Value, size: int) -> Value:
-    if not branches:
-        return otherwise
-    return Value(
-        sympy.Piecewise(*branches, (otherwise.expr, sympy.true), evaluate=False), None, size + len(branches)
-    )
 
 
 def _apply(head: type) -> Callable[[Value], Value]:

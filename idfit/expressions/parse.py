@@ -6,11 +6,10 @@ from functools import lru_cache
 
 import sympy
 
-from idfit.expressions import exact
+from idfit.expressions import conditions, exact
 from idfit.expressions import values as v
 from idfit.expressions.errors import ExpressionError, Refusal, excerpt
-from idfit.expressions.evaluation import COMPARISONS
-from idfit.expressions.functions import TABLE, Function, nearest, piecewise, remainder
+from idfit.expressions.functions import TABLE, Function, nearest, remainder
 from idfit.expressions.grammar import Node, syntax_tree
 from idfit.expressions.values import Value
 
@@ -61,8 +60,12 @@ def parse(text: str | float | int) -> sympy.Expr:
 
 @lru_cache(maxsize=8192)
 def _parse(text: str) -> sympy.Expr:
-    value = v.as_number(_Builder(text).build(syntax_tree(text)))
-    return value.expr  # type: ignore[return-value]
+    value = conditions.as_number(_Builder(text).build(syntax_tree(text)))
+    try:
+        conditions.check_parts(value.expr)
+    except Refusal as refusal:
+        raise ExpressionError(1, excerpt(text), refusal.rule, refusal.remedy, refusal.code) from None
+    return value.expr
 
 
 class _Builder:
@@ -81,7 +84,7 @@ class _Builder:
         return ExpressionError(node.start + 1, excerpt(self.text, node.start, node.end), rule, remedy, code)
 
     def _numbers(self, node: Node) -> list[Value]:
-        return [v.as_number(self.build(argument)) for argument in node.args]
+        return [conditions.as_number(self.build(argument)) for argument in node.args]
 
     def _number(self, node: Node) -> Value:
         return v.constant(exact.from_literal(node.text))
@@ -94,7 +97,7 @@ class _Builder:
         return v.negate(value) if node.text == "-" else value
 
     def _negation(self, node: Node) -> Value:
-        return v.negation(self.build(node.args[0]))
+        return conditions.negation(self.build(node.args[0]))
 
     def _power(self, node: Node) -> Value:
         return v.raise_to(*self._numbers(node))
@@ -105,9 +108,13 @@ class _Builder:
         return v.add([v.negate(t) if s == "-" else t for s, t in zip(signs, terms, strict=True)])
 
     def _product(self, node: Node) -> Value:
-        factors = self._numbers(node)
-        pending = factors[:1]
-        for operator, factor in zip(node.text.split(), factors[1:], strict=True):
+        nodes, sign = node.args, v.ONE
+        while nodes[0].op == "sign":  # -(a + b)/c keeps its minus outside the sum
+            sign = v.MINUS_ONE if (nodes[0].text == "-") == (sign is v.ONE) else v.ONE
+            nodes = [nodes[0].args[0], *nodes[1:]]
+        first, *factors = [conditions.as_number(self.build(n)) for n in nodes]
+        pending = [first] if sign is v.ONE else [sign, first]
+        for operator, factor in zip(node.text.split(), factors, strict=True):
             if operator == "%":
                 pending = [remainder(v.multiply(pending), factor)]
             else:
@@ -116,28 +123,21 @@ class _Builder:
 
     def _comparison(self, node: Node) -> Value:
         operators = node.text.split()
-        left, right = node.args[0], node.args[1]
         if len(operators) > 1:
             a, b, c = (self.text[n.start : n.end] for n in node.args[:3])
             remedy = excerpt(f"write {a} {operators[0]} {b} && {b} {operators[1]} {c}")
             raise Refusal("comparisons cannot be chained", remedy, "E03")
-        a, b = v.as_number(self.build(left)), v.as_number(self.build(right))
-        head = _COMPARISONS[operators[0]]
-        if a.constant is not None and b.constant is not None:
-            exact_pair = a.expr.is_Rational and b.expr.is_Rational
-            holds = head(a.expr, b.expr) if exact_pair else COMPARISONS[head](a.constant, b.constant)
-            return v.TRUE if holds else v.FALSE
-        return Value(head(a.expr, b.expr, evaluate=False), None, a.size + b.size + 1, True)
+        return conditions.compare(_COMPARISONS[operators[0]], *self._numbers(node))
 
     def _logic(self, node: Node) -> Value:
         """Equal precedence, from the left; a run of one operator is one And or Or."""
-        conditions = [v.as_condition(self.build(argument)) for argument in node.args]
+        operands = [conditions.as_condition(self.build(argument)) for argument in node.args]
         operators = node.text.split()
-        value, run = conditions[0], [conditions[0]]
+        value, run = operands[0], [operands[0]]
         for i, operator in enumerate(operators):
-            run.append(conditions[i + 1])
+            run.append(operands[i + 1])
             if i + 1 == len(operators) or operators[i + 1] != operator:
-                value = v.join(operator == "&&", run)
+                value = conditions.join(operator == "&&", run)
                 run = [value]
         return value
 
@@ -149,7 +149,7 @@ class _Builder:
                 raise Refusal(
                     f"piecewise takes an odd number of arguments from 3 on, here are {count}", remedy, "E11"
                 )
-            return piecewise([self.build(argument) for argument in node.args])
+            return conditions.piecewise([self.build(argument) for argument in node.args])
         function = TABLE.get(name)
         if function is None:
             raise self._unknown_function(node)

@@ -139,11 +139,13 @@ def _product(part: Any, pieces: dict[sympy.Basic, Piece]) -> Piece:
         else:
             above.append(_wrapped(pieces[factor], _POWER))
     text = "*".join(above) or "1"
+    if below and below[0].isdigit():  # apart, for a number times a sum in parentheses would be multiplied out
+        text += "/" + below.pop(0)
     if len(below) == 1:
         text += "/" + below[0]
     elif below:
         text += f"/({'*'.join(below)})"
-    return sign + text, _PRODUCT if len(above) + len(below) > 1 or not sign else _SIGN
+    return sign + text, _PRODUCT
 
 
 def _power(part: Any, pieces: dict[sympy.Basic, Piece]) -> Piece:

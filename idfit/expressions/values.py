@@ -19,6 +19,7 @@ from idfit.expressions.tokens import MAX_NODES
 MAX_EXPONENT = 1024
 NOT_REAL = "is not a real number"
 ZERO_DIVISION = "divides by zero"
+EXPONENTS = f"exponents may reach {MAX_EXPONENT}"
 
 
 class Value(NamedTuple):
@@ -38,25 +39,6 @@ ZERO, ONE, TWO = constant(sympy.S.Zero), constant(sympy.S.One), constant(sympy.I
 MINUS_ONE, HALF = constant(sympy.S.NegativeOne), constant(sympy.S.Half)
 TRUE, FALSE = Value(sympy.true, 1.0, logical=True), Value(sympy.false, 0.0, logical=True)
 INFINITY, PI = Value(sympy.oo, math.inf), Value(sympy.pi, math.pi)
-
-
-def as_number(value: Value) -> Value:
-    """A truth value as 1 or 0."""
-    if not value.logical:
-        return value
-    if value.constant is not None:
-        return ONE if value.constant else ZERO
-    branches = ((sympy.S.One, value.expr), (sympy.S.Zero, sympy.true))
-    return Value(sympy.Piecewise(*branches, evaluate=False), None, size_of([value], 4))
-
-
-def as_condition(value: Value) -> Value:
-    """A number as a truth value: all but 0 are true."""
-    if value.logical:
-        return value
-    if value.constant is not None:
-        return TRUE if value.constant != 0 else FALSE
-    return Value(sympy.Ne(value.expr, 0, evaluate=False), None, size_of([value], 2), True)
 
 
 def add(terms: list[Value]) -> Value:
@@ -95,20 +77,18 @@ def raise_to(base: Value, exponent: Value) -> Value:
     """base ** exponent."""
     if base.constant is not None and exponent.constant is not None:
         return _constant_power(base, exponent)
+    if base.expr is sympy.S.One:  # sympy asks for the absolute value of the exponent, which may take for ever
+        return ONE
     size = size_of([base, exponent])
     if exponent.constant is None:
-        return Value(_defined(sympy.Pow(base.expr, exponent.expr)), None, size)
+        check_power(base.expr, exponent.expr)
+        return _named(sympy.Pow(base.expr, exponent.expr), size)
     degree = exponent.constant
     if math.isinf(degree):
         return Value(sympy.Pow(base.expr, exponent.expr, evaluate=False), None, size)
-    if abs(degree) > MAX_EXPONENT:
-        raise Refusal(f"raises to the power {degree:g}", f"exponents may reach {MAX_EXPONENT}", "E05")
+    check_power(base.expr, exponent.expr)
     coefficient, rest = base.expr.as_coeff_Mul()
-    if (
-        not coefficient.is_Rational
-        or coefficient in (1, -1)
-        or bits(coefficient) * abs(degree) <= exact.MAX_BITS
-    ):
+    if coefficient in (1, -1) or _is_cheap(coefficient, exponent):
         return _named(sympy.Pow(base.expr, exponent.expr), size)
     factor = _finite(power(abs(rational_to_float(coefficient)), degree))
     rest = sympy.Mul(sympy.sign(coefficient), rest)
@@ -136,13 +116,19 @@ def _constant_power(base: Value, exponent: Value) -> Value:
         raise Refusal("is too small for a double", "doubles reach down to 5e-324; write 0", "E05")
     size = size_of([base, exponent])
     coefficient = base.expr.as_coeff_Mul()[0]
-    cheap = bits(coefficient) * max(1.0, abs(b)) <= exact.MAX_BITS if coefficient.is_Rational else False
-    inverse = base.expr.is_Rational and b == -1
-    if (cheap and abs(b) <= MAX_EXPONENT) or inverse:
+    if (_is_cheap(coefficient, exponent) and abs(b) <= MAX_EXPONENT) or (base.expr.is_Rational and b == -1):
         return _finished(
             _defined(exact.bounded_coefficients(sympy.Pow(base.expr, exponent.expr))), value, size, [base]
         )
     return Value(exact.from_float(value), value)
+
+
+def _is_cheap(coefficient: sympy.Rational, exponent: Value) -> bool:
+    """Whether sympy can raise the number to the power exactly without effort."""
+    if not coefficient.is_Rational:  # an infinity
+        return True
+    short = bits(exponent.expr) <= 64 if exponent.expr.is_Rational else True
+    return short and bits(coefficient) * max(1.0, abs(exponent.constant or 0.0)) <= exact.MAX_BITS
 
 
 def call(head: type, *arguments: Value) -> Value:
@@ -150,7 +136,7 @@ def call(head: type, *arguments: Value) -> Value:
     expressions = [a.expr for a in arguments]
     size = size_of(list(arguments))
     if any(a.constant is None for a in arguments):
-        return Value(_symbolic(head, expressions), None, size)
+        return _named(_symbolic(head, expressions), size)
     constants: list[Any] = [a.constant for a in arguments]
     value = FUNCTIONS[head](*constants)
     if math.isnan(value):
@@ -176,6 +162,22 @@ def call(head: type, *arguments: Value) -> Value:
     return Value(head(*expressions, evaluate=False), value, size)
 
 
+def extreme(head: type, arguments: list[Value]) -> Value:
+    """Min or Max of any number of arguments."""
+    choose = FUNCTIONS[head]
+    constants = [a for a in arguments if a.constant is not None]
+    others = list(dict.fromkeys(a.expr for a in arguments if a.constant is None))
+    best = []
+    if constants:
+        value = choose(*(a.constant for a in constants))
+        best = [next(a for a in constants if a.constant == value)]
+    if not others:
+        return best[0]
+    if not best and len(others) == 1:
+        return arguments[0]
+    return Value(head(*(b.expr for b in best), *others, evaluate=False), None, size_of(arguments))
+
+
 def _symbolic(head: type, arguments: list[Any]) -> Any:
     (first, *_) = arguments
     if head is sympy.exp:
@@ -194,9 +196,7 @@ def _exponential(argument: Any) -> Any:
     for term in sympy.Add.make_args(argument):
         factor, rest = term.as_coeff_Mul()
         if rest.has(sympy.log) and abs(factor) > MAX_EXPONENT:
-            raise Refusal(
-                f"raises to the power {float(factor):g}", f"exponents may reach {MAX_EXPONENT}", "E05"
-            )
+            raise Refusal(f"raises to the power {float(factor):g}", EXPONENTS, "E05")
     return sympy.exp(argument)
 
 
@@ -208,44 +208,6 @@ def _is_exact(expr: Any) -> bool:
         return expr.args[0].is_Rational
     coefficient, rest = expr.as_coeff_Mul()
     return (rest is sympy.pi or rest is sympy.E) and bits(coefficient) <= 64
-
-
-def negation(value: Value) -> Value:
-    """not value, pushed inwards so that conditions are comparisons joined by and/or."""
-    value = as_condition(value)
-    if value.constant is not None:
-        return FALSE if value.constant else TRUE
-    return Value(_opposite(value.expr), None, value.size, True)
-
-
-_OPPOSITES = {
-    sympy.Gt: sympy.Le,
-    sympy.Le: sympy.Gt,
-    sympy.Lt: sympy.Ge,
-    sympy.Ge: sympy.Lt,
-    sympy.Eq: sympy.Ne,
-    sympy.Ne: sympy.Eq,
-}
-
-
-def _opposite(condition: Any) -> Any:
-    if condition.func in _OPPOSITES:
-        return _OPPOSITES[condition.func](*condition.args, evaluate=False)
-    return {sympy.And: sympy.Or, sympy.Or: sympy.And}[condition.func](*map(_opposite, condition.args))
-
-
-def join(conjunction: bool, conditions: list[Value]) -> Value:
-    """All of (`conjunction`) or any of the conditions."""
-    decisive = FALSE if conjunction else TRUE
-    if any(c.constant == decisive.constant for c in conditions):
-        return decisive
-    open_ones = [c for c in conditions if c.constant is None]
-    if not open_ones:
-        return TRUE if conjunction else FALSE
-    joined = (sympy.And if conjunction else sympy.Or)(*(c.expr for c in open_ones))
-    if joined in (sympy.true, sympy.false):
-        return TRUE if joined == sympy.true else FALSE
-    return Value(joined, None, size_of(open_ones), True)
 
 
 def size_of(parts: list[Value], own: int = 1) -> int:
@@ -271,6 +233,8 @@ def _finished(expr: Any, value: float, size: int, parts: list[Value]) -> Value:
     """The value of an operation: a constant if its parts are, or if the names in it cancelled."""
     if expr.is_Rational:
         return Value(expr, rational_to_float(expr))
+    if expr is sympy.oo or expr is -sympy.oo:
+        return Value(expr, math.copysign(math.inf, 1 if expr is sympy.oo else -1))
     if any(p.constant is None for p in parts):
         return Value(expr, None, size)
     if math.isnan(value):
@@ -288,3 +252,13 @@ def _defined(expr: Any) -> Any:
     if any(a is sympy.I or a is sympy.zoo or a is sympy.nan for a in expr.args):
         raise Refusal(NOT_REAL, "the root of a negative number, or a division by zero, stands in it")
     return expr
+
+
+def check_power(base: Any, exponent: Any) -> None:
+    if base.is_Rational and base < 0 and exponent.is_number and not exponent.is_Integer:
+        raise Refusal(NOT_REAL, "a negative number has no real power with a fractional exponent")
+    if exponent.is_Rational and abs(exponent) > MAX_EXPONENT:
+        raise Refusal(f"raises to the power {float(exponent):g}", EXPONENTS, "E05")
+    shift = exponent.as_coeff_Add()[0]  # sympy takes 2**(x + 1000000) apart at times
+    if base.is_Rational and shift.is_Rational and bits(base) * abs(shift) > 2 * MAX_EXPONENT:
+        raise Refusal(f"raises a number to the power {float(shift):g} + ...", "write smaller numbers", "E05")
