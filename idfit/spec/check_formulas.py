@@ -15,6 +15,8 @@ from idfit.spec.findings import Findings, clipped, did_you_mean, dotted
 from idfit.spec.schema import Formula, NoiseColumn, ProblemSpec
 from idfit.spec.toml_positions import Path
 
+MOST_CIRCLES = 20
+
 
 @dataclass(frozen=True)
 class Formulas:
@@ -128,6 +130,8 @@ def check_references(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
     kinds = declared(spec)
     for path, names in formulas.names.items():
         for name in sorted(names):
+            if (name not in kinds and name not in TIME_NAMES) and findings.count_if_full("E12"):
+                continue
             if problem := _problem(path, name, kinds, formulas.dynamic):
                 text = formulas.texts[path]
                 findings.at_text(path, str(text), _column(name, text), dotted(path), *problem)
@@ -179,8 +183,11 @@ def check_cycles(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
     for section, paths in groups.items():
         own = frozenset(name for name in paths if kinds[name] == section)
         graph = {name: formulas.names.get(path, frozenset()) & own for name, path in paths.items()}
-        while cycle := _cycle(graph):
-            names = " -> ".join(clipped(name) for name in cycle)
+        for _ in range(MOST_CIRCLES):
+            if not (cycle := _cycle(graph)):
+                break
+            shown = cycle if len(cycle) <= 12 else [*cycle[:6], f"({len(cycle) - 8} more)", *cycle[-2:]]
+            names = " -> ".join(clipped(name) for name in shown)
             rule = "refers to itself" if len(cycle) == 2 else "refer to each other in a circle"
             code = "E20" if section == "observables" else "M17"
             findings.error(paths[cycle[0]], f"{section}: {names}", rule, "break the circle", code)

@@ -39,11 +39,12 @@ def _check_row(n: int, spec: ProblemSpec, findings: Findings) -> None:
     line = line_of(table, n)
     name, condition = table.observable[n], table.condition[n]
     observable = spec.observables.get(name)
-    if observable is None:
+    if observable is None and not findings.count_if_full("D21"):
         rule = f"is not in the model (it has {listed(spec.observables) or 'no observables'})"
         remedy = did_you_mean(name, spec.observables, "rename it, or add it under [observables]")
         findings.in_row(table.file, line, f"observable '{clipped(name)}'", rule, remedy, "D21")
-    if condition not in spec.conditions and (spec.conditions or condition != DEFAULT_CONDITION):
+    known = condition in spec.conditions or (not spec.conditions and condition == DEFAULT_CONDITION)
+    if not known and not findings.count_if_full("D21"):
         rule = f"is not in the model (it has {listed(spec.conditions) or 'no conditions'})"
         remedy = did_you_mean(condition, spec.conditions, f"add [conditions.{clipped(condition)}]")
         findings.in_row(table.file, line, f"condition '{clipped(condition)}'", rule, remedy, "D21")

@@ -103,6 +103,12 @@ class Findings:
             self._seen.add(finding)
             self.items.append(finding)
 
+    def count_if_full(self, code: str, number: int = 1) -> bool:
+        """Whether so many errors of a kind are kept that more need no words; then these are counted here."""
+        full = self._counts[code, "error"] >= LIKE_THIS
+        self._counts[code, "error"] += number * full
+        return full
+
     def extend(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             self.add(finding)
@@ -163,6 +169,8 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 def clipped(text: str, most: int = 60) -> str:
     """`text` on one line, control characters escaped, cut in the middle when long."""
+    if len(text) > 4 * most:
+        text = text[:most] + text[-most:]
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return shown if len(shown) <= most else f"{shown[: most - 15]}...{shown[-12:]}"
 

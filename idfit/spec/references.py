@@ -185,7 +185,7 @@ def _add_row(
 
 def input_to_raw(given: InputSpec) -> Any:
     """The shortest way to write an input in a file; the inverse of `resolve_inputs`."""
-    rest: dict[str, Any] = {"unit": given.unit} if given.unit else {}
+    rest: dict[str, Any] = {"unit": given.unit} if given.unit is not None else {}
     if given.series:
         rest["interpolation"] = given.interpolation
         series = {

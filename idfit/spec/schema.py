@@ -20,7 +20,7 @@ def _number(value: Any) -> float:
         raise ValueError("must be a number")
     if not math.isfinite(number := float(value)):
         raise ValueError("must be a finite number")
-    return number
+    return number + 0.0  # so that -0.0 and 0.0 are written, and hashed, alike
 
 
 def _prior_text(value: Any) -> Any:

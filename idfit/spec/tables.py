@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from idfit.errors import InputError
 from idfit.spec.files import MAX_DATA_BYTES, read_text
-from idfit.spec.findings import Findings, clipped, is_plain_number, listed, nearest
+from idfit.spec.findings import Findings, clipped, is_plain_number, listed
 
 MAX_ROWS = 2_000_000
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>"})
@@ -205,6 +205,6 @@ def _how_to_write(cell: str) -> str:
         return "write a decimal point"
     if re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?", cell):
         return "dates are not times: give the time since the start as a number"
-    if nearest(cell, ["n.d.", "nd", "n.a.", "missing"]) or cell in ("-", ".", "?"):
+    if cell.lower() in ("n.d.", "n.d", "nd", "n.a.", "missing", "-", "--", ".", "?"):
         return "leave the row out, or leave the cell empty and read with missing='drop'"
     return "write a number such as 1.5e-3"

@@ -18,9 +18,12 @@ _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BLANK_OR_COMMA = re.compile(r"(?:[ \t\r\n,]|#[^\n]*)*")
 _SPACES = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_BASIC = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_BASIC = re.compile(r'"(?:[^"\\\n]++|\\.)*+"')
 _LITERAL = re.compile(r"'[^'\n]*'")
 _BARE_VALUE = re.compile(r"[^\s,\]}#]+(?: \d\d:[^\s,\]}#]+)?")  # a date and its time may be parted by a space
+_LONG_ROW = re.compile(
+    r"\[[0-9.,eE+\-_ \t\r\n]{10000,}+\]"
+)  # samples: their items get no places of their own
 _ESCAPE_OR_CLOSE = re.compile(r'\\.|"""', re.DOTALL)
 
 
@@ -82,7 +85,10 @@ class _Scanner:
         ] = []  # [next index] of an array, None of an inline table
         while True:
             opening = self.text[at]
-            if opening in "[{":
+            if opening == "[" and (row := _LONG_ROW.match(self.text, at)):
+                self.values.setdefault(path, at)
+                at = row.end()
+            elif opening in "[{":
                 self.values.setdefault(path, at)
                 containers.append((path, [0] if opening == "[" else None))
                 at += 1

@@ -13,7 +13,7 @@ from idfit.spec.findings import Findings, Positions, clipped, dotted, shown
 from idfit.spec.toml_positions import Path, repeated_keys
 
 MAX_DEPTH = 50
-_MANY_PARTS = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
+_MANY_PARTS = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){20}""")
 _PLACE = re.compile(r"\s*\((?:at line (\d+), column (\d+)|at end of document)\)$")
 _LONG_LITERAL = re.compile(r"[0-9_]{4000,}")
 _LARGEST_INTEGER = 2**63
@@ -60,7 +60,7 @@ def load_toml(text: str, file: str, findings: Findings) -> tuple[dict[str, Any],
         )
     if too_many := _MANY_PARTS.search(text):
         line = text.count("\n", 0, too_many.start()) + 1
-        rule = "a key has more than 50 parts"
+        rule = "a key has more than 20 parts"
         raise InputError(
             [Finding(file, line, 0, clipped(too_many.group(), 30), rule, "use a short key", "M25")]
         )

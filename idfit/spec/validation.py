@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from idfit.spec.findings import Findings, did_you_mean, dotted, listed, nearest, shown
+from idfit.spec.findings import LIKE_THIS, Findings, did_you_mean, dotted, listed, nearest, shown
 from idfit.spec.schema import (
     ConditionSpec,
     Distribution,
@@ -102,8 +102,10 @@ def validated(raw: dict[str, Any], findings: Findings) -> ProblemSpec | None:
             spec = ProblemSpec.model_validate(kept)
             return spec if usable else None
         except ValidationError as error:
-            for path, missing in _objections(error, kept):
+            objections = list(_objections(error, kept))
+            for path, missing in objections[:LIKE_THIS]:
                 _report(path, missing, kept, findings)
+            findings.count_if_full("M29", len(objections[LIKE_THIS:]))
             _mend(error, kept, findings)
     return None
 

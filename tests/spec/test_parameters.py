@@ -22,7 +22,7 @@ K = 'k = { value = 0.1, min = 1e-4, max = 1e2, scale = "log10" }'
         ("{}", "M19", "", "has no min and no max - give it finite bounds, or write fixed = true"),
         ("{ fixed = true }", "M19", "", "condition 'control' does not set it"),
         ('{ value = 0.1, min = 0, max = 1, scale = "log10" }', "P05", "min", "min = 0 - must be positive"),
-        ('{ value = 0, min = 1e-3, max = 1, scale = "log" }', "P05", "value", "must be positive on the scale log"),
+        ('{ value = 0, min = 1e-3, max = 1, scale = "log" }', "P05", "value", "positive on the scale log"),
         ('{ value = 0.1, min = -4, max = 2, scale = "log10" }', "P06", "min", "min = 0.0001?"),
         ('{ value = 0.5, min = 0, max = 1, scale = "logit" }', "P05", "min", "between 0 and 1"),
         ("{ value = 3, min = 0, max = 2 }", "P07", "value", "value = 3 is above max = 2"),
