@@ -26,7 +26,9 @@ class Finding:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        place = self.file + (f":{self.line}" if self.line else "") + (f":{self.column}" if self.column else "")
+        place = (
+            self.file + (f":{self.line}" if self.line else "") + (f":{self.column}" if self.column else "")
+        )
         parts = [place, f"{self.code}: {self.given}" if self.code else self.given]
         sentence = ": ".join(part for part in parts if part)
         return f"{sentence} - {self.rule}" + (f" - {self.remedy}" if self.remedy else "")
@@ -52,6 +54,13 @@ class InputError(IdfitError):
         if len(self.findings) > self.shown:
             lines.append(f"... and {len(self.findings) - self.shown} more")
         super().__init__("\n".join(lines))
+
+    @classmethod
+    def of(
+        cls, given: str, rule: str, remedy: str = "", *, code: str = "", file: str = "", line: int = 0
+    ) -> InputError:
+        """The error of a single finding."""
+        return cls([Finding(file, line, 0, given, rule, remedy, code)])
 
 
 class RunError(IdfitError):

@@ -1,8 +1,8 @@
 """Machine code from expression graphs, through LLVM and without a C compiler.
 
-Each function becomes ``void f(double *out, const double *in)``. Symbols are positions in ``in``: no name of the user
-ever reaches generated code. Object code is cached on disk by the hash of its text; a `Library` owns the code and
-must outlive every address taken from it.
+Each function becomes ``void f(double *out, const double *in)``. Symbols are positions in ``in``: no name of
+the user ever reaches generated code. Object code is cached on disk by the hash of its text; a `Library`
+owns the code and must outlive every address taken from it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _INTRINSICS = {"exp": "llvm.exp.f64", "log": "llvm.log.f64", "sin": "llvm.sin.f6
                "ceil": "llvm.ceil.f64"}  # fmt: skip
 _LIBM = ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf")
 _COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
-# a basic block of many thousands of instructions makes LLVM's register allocation slow: outputs are emitted in parts
+# a basic block of many thousands of instructions makes LLVM's register allocation slow: outputs are emitted
+# in parts
 _PART = 1500
 
 
@@ -97,9 +98,7 @@ class _Body:
             for a, n in sorted(terms, key=lambda term: (term[0] != 1.0, term[0] == -1.0)):
                 name = self.names[n]
                 if result is None:
-                    result = (
-                        name if a == 1.0 else self.new(f"fmul contract double {name}, {float_text(a)}")
-                    )
+                    result = name if a == 1.0 else self.new(f"fmul contract double {name}, {float_text(a)}")
                 elif a == 1.0:
                     result = self.new(f"fadd contract double {result}, {name}")
                 elif a == -1.0:
@@ -243,6 +242,4 @@ def _read(path: Path) -> bytes | None:
 
 def has_unusable_constant(graph: Graph, outputs: Sequence[Node]) -> bool:
     """Whether a constant below the outputs is not a finite number (a division by zero, say)."""
-    return any(
-        graph.kind[n] == "const" and not math.isfinite(graph.data[n][0]) for n in graph.below(outputs)
-    )
+    return any(graph.kind[n] == "const" and not math.isfinite(graph.data[n][0]) for n in graph.below(outputs))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import sympy
 
-from idfit.errors import Finding, InputError
+from idfit.errors import InputError
 from idfit.model.codegen import Library, compile_functions, has_unusable_constant
 from idfit.model.graph import Graph, Node
 from idfit.model.model import TIME_NAMES, Model
@@ -24,7 +24,8 @@ _KINKS = frozenset({"abs", "min", "max"})
 
 @dataclass(frozen=True)
 class Readout:
-    """An observable with its noise: both formulas; `noise` None where the data give the standard deviation."""
+    """An observable with its noise: both formulas; `noise` None where the data give the standard
+    deviation."""
 
     name: str
     formula: sympy.Expr
@@ -58,7 +59,8 @@ class SwitchTime:
     _slope: Node
 
     def at(self, values: Mapping[int, float], n_states: int) -> float | None:
-        """The time for given values of the formal parameters, None if the condition does not change in time."""
+        """The time for given values of the formal parameters, None if the condition does not change in
+        time."""
         numbers = {Z_TIME: 0.0, Z_SEGMENT: 0.0} | {Z_STATES + n_states + j: v for j, v in values.items()}
         slope = self._graph.evaluate(self._slope, numbers)
         return None if slope == 0.0 else -self._graph.evaluate(self._value, numbers) / slope
@@ -68,8 +70,9 @@ class SwitchTime:
 class CompiledModel:
     """Machine code of a model with its readouts. Owns the code: addresses are good while this object lives.
 
-    Inside the engine states stand in an order that keeps the factorisation sparse: `order[i]` is the model's state
-    at internal position i. Patterns and addresses use internal positions; formal parameters keep the model's order.
+    Inside the engine states stand in an order that keeps the factorisation sparse: `order[i]` is the
+    model's state at internal position i. Patterns and addresses use internal positions; formal parameters
+    keep the model's order.
     """
 
     states: tuple[str, ...]
@@ -92,23 +95,21 @@ class CompiledModel:
         return self.library.address.get(function, 0)
 
 
-def _refuse(where: str, rule: str, remedy: str) -> InputError:
-    return InputError([Finding("", 0, 0, where, rule, remedy)])
-
-
 @functools.lru_cache(maxsize=64)
 def compile_model(
     model: Model, readouts: tuple[Readout, ...], formal: tuple[str, ...], varying: frozenset[str]
 ) -> CompiledModel:
     """Derive and compile everything that a problem with these equations needs.
 
-    formal : the names that stand for values from outside, in the order in which the engine passes them. varying :
-    those whose values depend on estimated parameters somewhere; only for these are derivatives derived.
+    formal : the names that stand for values from outside, in the order in which the engine passes them.
+    varying : those whose values depend on estimated parameters somewhere; only for these are derivatives
+    derived.
 
-    Errors: `InputError` names a discontinuity that cannot be handled exactly, or a function without derivative.
+    Errors: `InputError` names a discontinuity that cannot be handled exactly, or a function without
+    derivative.
     """
     if model.events:
-        raise _refuse("events", "are not available yet", "use doses at known times")
+        raise InputError.of("events", "are not available yet", "use doses at known times")
     n, m, k = len(model.states), len(formal), len(model.inputs)
     graph = Graph(Z_STATES + n + m + 2 * k + n)
     variable = graph.variables
@@ -125,7 +126,9 @@ def compile_model(
     f = [graph.add_expression(e, names) for e in model.odes]
     for state, node in zip(model.states, f, strict=True):
         if has_unusable_constant(graph, [node]):
-            raise _refuse(f"ode of {state}", "divides by zero or has no finite value", "mend the formula")
+            raise InputError.of(
+                f"ode of {state}", "divides by zero or has no finite value", "mend the formula"
+            )
     switch_times = _switch_times(graph, model, f, x, u)
     f = graph.replaced(f, variable[Z_TIME], variable[Z_SEGMENT], _JUMPS)
 
@@ -138,9 +141,7 @@ def compile_model(
     stage = [stage[s] for s in order]
     x0 = [graph.add_expression(model.initial[s], names) for s in order]
 
-    f_t = graph.tangent(
-        f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True))
-    )
+    f_t = graph.tangent(f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True)))
     along_stage = graph.tangent(f, dict(zip(x, stage, strict=True)))
     second = [
         graph.add([(1.0, a), (1.0, graph.multiply([(variable[Z_HD], 1), (b, 1)]))])
@@ -180,7 +181,7 @@ def compile_model(
             else graph.add_expression(readout.noise, observed | {readout.name: y} | names)
         )
         if has_unusable_constant(graph, [y, noise]):
-            raise _refuse(
+            raise InputError.of(
                 f"observable {readout.name}", "divides by zero or has no finite value", "mend the formula"
             )
         rows = [row for node in (y, noise) for row in (graph.jacobian([node], x), by_parameters([node]))]
@@ -234,16 +235,18 @@ def _switch_times(
                 continue
             where = f"ode of {state}"
             if kind in ("floor", "ceil"):
-                raise _refuse(
-                    where, "floor, ceil and mod of states or time jump without end", "write the known jumps as doses"
+                raise InputError.of(
+                    where,
+                    "floor, ceil and mod of states or time jump without end",
+                    "write the known jumps as doses",
                 )
             if kind in _JUMPS and depends & (x_bits | u_bits):
                 what = "a sign()" if kind == "sign" else "a piecewise condition"
-                raise _refuse(
+                raise InputError.of(
                     where,
-                    f"{what} that depends on a state or a sampled input is a discontinuity at an unknown time, "
-                    "which is not available yet",
-                    "write it without a jump if it has none: v*abs(v) for sign(v)*v^2, min() and max() for limits",
+                    f"{what} that depends on a state or a sampled input is a discontinuity at an unknown "
+                    "time, which is not available yet",
+                    "write it without the jump: v*abs(v) for sign(v)*v^2, min() or max() for limits",
                 )
             if depends & (x_bits | u_bits):
                 continue  # a kink at an unknown time: continuous, so the error control sees to it
@@ -252,15 +255,17 @@ def _switch_times(
             if graph.depends[slope] & graph.depends[time]:
                 if kind in _KINKS:
                     continue
-                raise _refuse(
-                    where, "a condition on time has to be linear in time", "compare t itself with a number or parameter"
+                raise InputError.of(
+                    where,
+                    "a condition on time has to be linear in time",
+                    "compare t itself with a number or parameter",
                 )
             parameters = [
                 j
                 for j in range(len(graph.variables) - Z_STATES - len(x))
                 if (graph.depends[value] | graph.depends[slope]) >> (Z_STATES + len(x) + j) & 1
             ]
-            jump = kind in _JUMPS or found.get((value, slope), None) is not None
+            jump = kind in _JUMPS or found.get((value, slope)) is not None
             found[value, slope] = SwitchTime(tuple(parameters), jump, graph, value, slope)
     return tuple(found.values())
 

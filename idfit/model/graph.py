@@ -1,8 +1,9 @@
 """Expressions as one shared graph, and their exact derivatives.
 
-Every distinct subexpression is one node, so intermediate quantities are computed once and differentiated once:
-the derivatives of a model are taken by the chain rule on this graph, never on expanded formulas. A node's
-children always have smaller numbers than the node itself, so the order of creation is an evaluation order.
+Every distinct subexpression is one node, so intermediate quantities are computed once and differentiated
+once: the derivatives of a model are taken by the chain rule on this graph, never on expanded formulas. A
+node's children always have smaller numbers than the node itself, so the order of creation is an evaluation
+order.
 
 Two node kinds carry almost everything:
 
@@ -41,9 +42,7 @@ _DERIVATIVES = {
     "asinh": lambda g, a, n: g.power(g.function("sqrt", g.add([(1.0, g.power(a, 2))], 1.0)), -1),
     "acosh": lambda g, a, n: g.power(g.function("sqrt", g.add([(1.0, g.power(a, 2))], -1.0)), -1),
     "atanh": lambda g, a, n: g.power(g.add([(-1.0, g.power(a, 2))], 1.0), -1),
-    "erf": lambda g, a, n: g.scale(
-        2.0 / math.sqrt(math.pi), g.function("exp", g.scale(-1.0, g.power(a, 2)))
-    ),
+    "erf": lambda g, a, n: g.scale(2.0 / math.sqrt(math.pi), g.function("exp", g.scale(-1.0, g.power(a, 2)))),
     "abs": lambda g, a, n: g.function("sign", a),
     "sign": lambda g, a, n: g.constant(0.0),
     "floor": lambda g, a, n: g.constant(0.0),
@@ -80,10 +79,11 @@ Node = int
 class Graph:
     """A growing set of nodes over numbered variables.
 
-    `kind[n]`, `data[n]` describe node n: ``("const", value)``, ``("var", index)``, ``("sum", (c, ((a, n), …)))``,
-    ``("prod", ((n, k), …))``, ``(function, (n,))``, ``("pow", (base, exponent, j))`` for ``base^exponent·log(base)^j``,
-    ``("min"|"max", (a, b))``, ``("select", (condition, a, b))``, comparisons ``("lt"|"le"|"eq"|"ne", (a, b))`` and
-    ``("and"|"or", (a, b))``, ``("not", (a,))``. `depends[n]` is the set of variables below n, as a bit mask.
+    `kind[n]`, `data[n]` describe node n: ``("const", value)``, ``("var", index)``, ``("sum", (c, ((a, n),
+    …)))``, ``("prod", ((n, k), …))``, ``(function, (n,))``, ``("pow", (base, exponent, j))`` for
+    ``base^exponent·log(base)^j``, ``("min"|"max", (a, b))``, ``("select", (condition, a, b))``, comparisons
+    ``("lt"|"le"|"eq"|"ne", (a, b))`` and ``("and"|"or", (a, b))``, ``("not", (a,))``. `depends[n]` is the
+    set of variables below n, as a bit mask.
     """
 
     def __init__(self, n_variables: int):
@@ -185,7 +185,8 @@ class Graph:
         return self.multiply([(base, k)])
 
     def general_power(self, base: Node, exponent: Node, logs: int = 0) -> Node:
-        """``base^exponent·log(base)^logs``, taken as 0 at base 0 where logs > 0 (the limit for exponent > 0)."""
+        """``base^exponent·log(base)^logs``, taken as 0 at base 0 where logs > 0 (the limit for exponent >
+        0)."""
         number = self.value(exponent)
         if logs == 0 and number is not None:
             if number == int(number) and abs(number) <= _LARGEST_UNROLLED_POWER:
@@ -350,7 +351,8 @@ class Graph:
         return self.multiply([(_DERIVATIVES[kind](self, argument, node), 1), (dot[argument], 1)])
 
     def jacobian(self, roots: Sequence[Node], variables: Sequence[Node]) -> list[list[tuple[int, Node]]]:
-        """The nonzero derivatives: for each root the list of (position in variables, node), positions rising."""
+        """The nonzero derivatives: for each root the list of (position in variables, node), positions
+        rising."""
         one = self.constant(1.0)
         rows: list[list[tuple[int, Node]]] = [[] for _ in roots]
         for position, variable in enumerate(variables):
@@ -370,7 +372,8 @@ class Graph:
     def add_expression(self, expression: sympy.Basic, names: Mapping[str, Node]) -> Node:
         """The node of a sympy expression whose symbols are the given names.
 
-        Errors: `InputError` names a function that has no place here (its derivative or value is not available).
+        Errors: `InputError` names a function that has no place here (its derivative or value is not
+        available).
         """
         memo: dict[sympy.Basic, Node] = {}
         for part in sympy.postorder_traversal(expression):
@@ -398,7 +401,7 @@ class Graph:
             for value, condition in reversed(branches):
                 node = self.select(condition, value, node)
             return node
-        if isinstance(e, sympy.functions.elementary.piecewise.ExprCondPair | sympy.Tuple):
+        if isinstance(e, sympy.Tuple):
             return -1  # read by the Piecewise above
         if isinstance(e, sympy.Max | sympy.Min):
             node = args[0]

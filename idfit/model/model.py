@@ -19,10 +19,10 @@ Formula = str | float | int | sympy.Expr
 class Model:
     """x' = f(t, x, p, u), x(t0) = x0(p), with observables y = g(t, x, p, u).
 
-    `odes` and `initial` belong to `states` in order; `parameters` are all names with a value that somebody else gives
-    (estimated, fixed or set by an experiment); `inputs` are known functions of time given as samples;
-    `assignments` are intermediate quantities, each after those that it uses. `unknown_inputs` and `events` are
-    declared here for the analyses that need them.
+    `odes` and `initial` belong to `states` in order; `parameters` are all names with a value that somebody
+    else gives (estimated, fixed or set by an experiment); `inputs` are known functions of time given as
+    samples; `assignments` are intermediate quantities, each after those that it uses. `unknown_inputs` and
+    `events` are declared here for the analyses that need them.
     """
 
     states: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class Model:
     ) -> Model:
         """A model from formulas as text (or numbers, or sympy expressions).
 
-        Names in `initial` that are not declared become parameters: ``initial={"A": "A0"}`` makes ``A0`` one. A state
-        without an initial value starts at 0.
+        Names in `initial` that are not declared become parameters: ``initial={"A": "A0"}`` makes ``A0``
+        one. A state without an initial value starts at 0.
 
         Errors: `InputError` with every name that is used and not declared, and every cycle among assignments.
 
@@ -63,7 +63,9 @@ class Model:
         start = {state: _parsed(initial.pop(state, 0)) for state in odes}
         declared = {*odes, *parameters, *inputs, *unknown_inputs, *(assignments or {})}
         findings = [
-            Finding("", 0, 0, f"initial value of {name!r}", "is not a state", f"the states are {', '.join(odes)}")
+            Finding(
+                "", 0, 0, f"initial value of {name!r}", "is not a state", f"the states are {', '.join(odes)}"
+            )
             for name in initial
         ]
         for expression in start.values():
@@ -78,7 +80,8 @@ class Model:
             observables=tuple((name, _parsed(f)) for name, f in observables.items()),
             unknown_inputs=tuple(unknown_inputs),
             events=tuple(
-                (_parsed(when), tuple((s, _parsed(f)) for s, f in changes.items())) for when, changes in events
+                (_parsed(when), tuple((s, _parsed(f)) for s, f in changes.items()))
+                for when, changes in events
             ),
         )
         findings += model._undeclared()
@@ -124,7 +127,7 @@ def in_order_of_use(assignments: Mapping[str, sympy.Expr]) -> tuple[tuple[str, s
                 trail.pop()
             elif following in trail:
                 cycle = " -> ".join([*trail[trail.index(following) :], following])
-                raise InputError([Finding("", 0, 0, cycle, "assignments must not use each other in a circle")])
+                raise InputError.of(cycle, "assignments must not use each other in a circle")
             else:
                 trail.append(following)
                 stack.append((following, iter(sorted(names_in(assignments[following]) & assignments.keys()))))

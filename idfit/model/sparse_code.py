@@ -1,9 +1,10 @@
 """Straight-line machine code for the sparse linear algebra of one model.
 
-For the few rows of a typical model, loops over row pointers cost more than the arithmetic. Here every nonzero becomes
-an instruction with its position built in; matrices of sensitivities (rows padded to a multiple of `WIDTH`) are worked
-through in vectors of that width. All functions have the signature ``void f(double *a, double *b, double *c, i64
-width)``. Above `LARGEST` operations nothing is generated and the kernels use their loops.
+For the few rows of a typical model, loops over row pointers cost more than the arithmetic. Here every
+nonzero becomes an instruction with its position built in; matrices of sensitivities (rows padded to a
+multiple of `WIDTH`) are worked through in vectors of that width. All functions have the signature ``void
+f(double *a, double *b, double *c, i64 width)``. Above `LARGEST` operations nothing is generated and the
+kernels use their loops.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from idfit.numerics.blocks import WIDTH
 from idfit.numerics.sparse import SMALLEST_PIVOT
 
 LARGEST = 4000
-_ARGUMENTS = "(ptr noalias nocapture %a, ptr noalias nocapture readonly %b, ptr noalias nocapture readonly %c, i64 %width)"
+_ARGUMENTS = (
+    "(ptr noalias nocapture %a, ptr noalias nocapture readonly %b, ptr noalias nocapture readonly %c, "
+    "i64 %width)"
+)
 _VECTOR = f"<{WIDTH} x double>"
 Rows = Sequence[Sequence[int]]
 
@@ -69,9 +73,10 @@ def sparse_functions(jacobian: Rows, second: Rows, factors: Rows) -> tuple[dict[
     """Name -> text of the functions, and the declarations they need; empty for a large model.
 
     jacobian_product, second_product : a += B·c, with B's nonzeros in b, a and c with rows of sensitivities.
-    factorise : a holds W on the pattern of its factors and one more number, which tells whether all pivots were
-    large enough; the factors take W's place, with inverse pivots on the diagonal.
-    solve, solve_columns : solve with these factors (in b) in place (a), for a vector and for rows of sensitivities.
+    factorise : a holds W on the pattern of its factors and one more number, which tells whether all pivots
+    were large enough; the factors take W's place, with inverse pivots on the diagonal.
+    solve, solve_columns : solve with these factors (in b) in place (a), for a vector and for rows of
+    sensitivities.
     """
     elimination = _elimination(factors)
     size = sum(map(len, jacobian)) + sum(map(len, second)) + 2 * sum(map(len, factors)) + len(elimination)
@@ -181,7 +186,9 @@ def _solve(factors: Rows, kind: str) -> _Lines:
 
     places, value = [], []
     for i in range(n):
-        place = lines.new(f"getelementptr double, ptr %a, i64 {i}") if kind == "double" else lines.row("%a", i)
+        place = (
+            lines.new(f"getelementptr double, ptr %a, i64 {i}") if kind == "double" else lines.row("%a", i)
+        )
         places.append(place)
         value.append(lines.new(f"load {kind}, ptr {place}, align 8"))
 

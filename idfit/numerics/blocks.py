@@ -1,12 +1,14 @@
 """The one inner loop of the sensitivities: a row plus a combination of rows, four columns at a time.
 
-Sensitivities of all states form matrices with short rows, stored with their length padded to a multiple of `WIDTH`.
-Everything done with them (sparse products, triangular solves, sums of stages) is ``row_i = scale·(row_i + factor·
-Σ_e coefficient_e·row_{column_e})``. The compiler cannot know that the rows do not overlap, nor that they are padded;
-written out in vector instructions the loop is several times as fast.
+Sensitivities of all states form matrices with short rows, stored with their length padded to a multiple of
+`WIDTH`. Everything done with them (sparse products, triangular solves, sums of stages) is ``row_i =
+scale·(row_i + factor· Σ_e coefficient_e·row_{column_e})``. The compiler cannot know that the rows do not
+overlap, nor that they are padded; written out in vector instructions the loop is several times as fast.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -26,12 +28,14 @@ def padded(n_columns):
     return (n_columns + WIDTH - 1) // WIDTH * WIDTH
 
 
-@intrinsic
-def combine(typing_context, target, offset, length, coefficients, columns, first, last, source, stride, factor, scale):
-    """``target[offset:offset+length] = scale·(… + factor·Σ_e coefficients[e]·source[columns[e]·stride : …+length])``.
+def _combine(
+    typing_context, target, offset, length, coefficients, columns, first, last, source, stride, factor, scale
+):
+    """``target[offset:offset+length] = scale·(… + factor·Σ_e coefficients[e]·source[columns[e]·stride :
+    …+length])``.
 
-    The sum goes over e in [first, last). All arrays are one-dimensional and contiguous; `length` is a multiple of
-    `WIDTH`. target and source may be the same array if the rows differ.
+    The sum goes over e in [first, last). All arrays are one-dimensional and contiguous; `length` is a
+    multiple of `WIDTH`. target and source may be the same array if the rows differ.
     """
     integer, real = types.int64, types.float64
     signature = types.void(
@@ -49,7 +53,9 @@ def combine(typing_context, target, offset, length, coefficients, columns, first
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
 
         def spread(value):
-            one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+            one = builder.insert_element(
+                ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+            )
             return builder.shuffle_vector(one, one, lanes)
 
         def pointer(base, at):
@@ -66,7 +72,9 @@ def combine(typing_context, target, offset, length, coefficients, columns, first
             with cgutils.for_range_slice(builder, start, stop, step, inc=True) as (at, _):
                 shifts = [builder.add(at, ir.Constant(index, k * WIDTH)) for k in range(n_vectors)]
                 places = [pointer(row, builder.add(offset, shift)) for shift in shifts]
-                totals = [cgutils.alloca_once_value(builder, builder.load(place, align=8)) for place in places]
+                totals = [
+                    cgutils.alloca_once_value(builder, builder.load(place, align=8)) for place in places
+                ]
                 with cgutils.for_range_slice(builder, first, last, ir.Constant(index, 1), inc=True) as (e, _):
                     weight = spread(builder.fmul(builder.load(builder.gep(coefficient, [e])), factor))
                     start_of_row = builder.mul(builder.load(builder.gep(column, [e])), stride)
@@ -83,3 +91,6 @@ def combine(typing_context, target, offset, length, coefficients, columns, first
         return context.get_dummy_value()
 
     return signature, generate
+
+
+combine: Any = intrinsic(_combine)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def call(typing_context, address, out, arguments):
-    """``call(address, out, arguments)`` runs ``void f(double *out, const double *in)`` on two contiguous arrays.
+def _call(typing_context, address, out, arguments):
+    """``call(address, out, arguments)`` runs ``void f(double *out, const double *in)`` on two contiguous
+    arrays.
 
     The owner of the code has to be alive: a dead address runs whatever lies there now.
     """
@@ -28,9 +30,9 @@ def call(typing_context, address, out, arguments):
     return signature, generate
 
 
-@intrinsic
-def call_sparse(typing_context, address, a, b, c, width):
-    """``call_sparse(address, a, b, c, width)`` runs ``void f(double *a, double *b, double *c, i64 width)``."""
+def _call_sparse(typing_context, address, a, b, c, width):
+    """``call_sparse(address, a, b, c, width)`` runs ``void f(double *a, double *b, double *c, i64
+    width)``."""
     signature = types.void(types.int64, a, b, c, types.int64)
 
     def generate(context, builder, signature, values):
@@ -44,3 +46,7 @@ def call_sparse(typing_context, address, a, b, c, width):
         return context.get_dummy_value()
 
     return signature, generate
+
+
+call: Any = intrinsic(_call)
+call_sparse: Any = intrinsic(_call_sparse)

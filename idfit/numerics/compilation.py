@@ -1,8 +1,8 @@
 """Where compiled code is kept, and the decorator of the numerical kernels.
 
-Numba's own cache does not notice a changed callee in another file and fails where its folder cannot be written. The
-folder used here is therefore named by a hash of all kernel sources and of the versions, and falls back to a temporary
-folder. ``IDFIT_CACHE_DIR`` overrides the place.
+Numba's own cache does not notice a changed callee in another file and fails where its folder cannot be
+written. The folder used here is therefore named by a hash of all kernel sources and of the versions, and
+falls back to a temporary folder. ``IDFIT_CACHE_DIR`` overrides the place.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from pathlib import Path
 
 import llvmlite
 import numba
-import numba.core.config
 import platformdirs
+from numba.core import config
+
+# numba's setting of that folder; its module makes its names at run time
+_FOLDER = "CACHE_DIR"
 
 
 def _usable(folder: Path) -> bool:
@@ -54,7 +57,8 @@ def kernel_directory() -> Path:
 
 
 def kernels_are_compiled() -> bool:
-    """Whether an earlier process has left the compiled kernels on disk (compiling takes some tens of seconds)."""
+    """Whether an earlier process has left the compiled kernels on disk (compiling takes some tens of
+    seconds)."""
     return any(kernel_directory().rglob("*.nbc"))
 
 
@@ -71,8 +75,8 @@ def kernel(function: Callable | None = None, *, inline: bool = False) -> Callabl
     """Compile a numerical function: no GIL, division by zero gives inf or nan, cached on disk."""
     if function is None:
         return functools.partial(kernel, inline=inline)
-    before = numba.core.config.CACHE_DIR
-    numba.core.config.CACHE_DIR = str(kernel_directory())
+    before = getattr(config, _FOLDER)
+    setattr(config, _FOLDER, str(kernel_directory()))
     try:
         return numba.njit(
             nogil=True,
@@ -82,4 +86,4 @@ def kernel(function: Callable | None = None, *, inline: bool = False) -> Callabl
             inline="always" if inline else "never",
         )(function)
     finally:
-        numba.core.config.CACHE_DIR = before
+        setattr(config, _FOLDER, before)

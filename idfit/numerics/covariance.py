@@ -11,9 +11,9 @@ _SHARE = 1e-3
 def covariance(information: np.ndarray, free: np.ndarray, tolerance: float) -> np.ndarray:
     """Inverse of the information of the free parameters, NaN for those that it does not determine.
 
-    information : (k, k); free : (k,) bool, False for parameters held at a bound. Eigenvalues of the information scaled
-    to a unit diagonal count as zero below `tolerance`; parameters that take part in such a direction get NaN, as does
-    one with no information at all.
+    information : (k, k); free : (k,) bool, False for parameters held at a bound. Eigenvalues of the
+    information scaled to a unit diagonal count as zero below `tolerance`; parameters that take part in such
+    a direction get NaN, as does one with no information at all.
     """
     k = len(free)
     result = np.full((k, k), np.nan)

@@ -1,18 +1,18 @@
 """Rodas5P with exact tangent-linear sensitivities.
 
-One simulation is integrated from boundary to boundary (doses, kinks of inputs, switches at known times), every stage
-equation in the transformed form with W = I/(h·gamma) - J(t, y)
+One simulation is integrated from boundary to boundary (doses, kinks of inputs, switches at known times),
+every stage equation in the transformed form with W = I/(h·gamma) - J(t, y)
 
     W U_i = f(t + c_i h, Y_i) + Σ_j (C_ij/h) U_j + h d_i f_t,              Y_i = y + Σ_j a_ij U_j
     W V_i = J(Y_i) (S + Σ_j a_ij V_j) + f_p(Y_i) + Σ_j (C_ij/h) V_j
             + ∂/∂x [J U_i + h d_i f_t] S + ∂/∂p [J U_i + h d_i f_t]
 
-where S = ∂y/∂q and V_i = ∂U_i/∂q: the second line is the derivative of the first with the accepted steps held fixed
-(Sandu, Daescu & Carmichael 2003). One factorisation serves the states and all sensitivities. The sensitivities take
-part in the error control.
+where S = ∂y/∂q and V_i = ∂U_i/∂q: the second line is the derivative of the first with the accepted steps
+held fixed (Sandu, Daescu & Carmichael 2003). One factorisation serves the states and all sensitivities. The
+sensitivities take part in the error control.
 
-Method: Steinebach, BIT 63:27 (2023), doi:10.1007/s10543-023-00967-x: order 5, stiffly accurate, L-stable, 8 stages,
-dense output of order 4.
+Method: Steinebach, BIT 63:27 (2023), doi:10.1007/s10543-023-00967-x: order 5, stiffly accurate, L-stable, 8
+stages, dense output of order 4.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _A = np.array([
     [2.849394379747939, 0.45842242204463923, 0, 0, 0, 0],
     [-6.954028509809101, 2.489845061869568, -10.358996098473584, 0, 0, 0],
     [2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641, 0, 0],
-    [-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946, 0],
+    [-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946,
+     0],
 ])  # fmt: skip
 # stages 7 and 8 and the new value each add one more U: Y_7 = Y_6 + U_6, Y_8 = Y_7 + U_7, y_new = Y_8 + U_8
 _C = np.array([
@@ -52,7 +53,8 @@ _C = np.array([
     [-17.97296035885952, -2.859693295451294, 0, 0, 0, 0, 0],
     [147.12150275711716, -1.41221402718213, 71.68940251302358, 0, 0, 0, 0],
     [165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306, 0, 0, 0],
-    [24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471, 0, 0],
+    [24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471,
+     0, 0],
     [30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623,
      -28.087943162872662, 0],
     [37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
@@ -60,7 +62,8 @@ _C = np.array([
 ])  # fmt: skip
 _NODE = np.array([0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1, 1, 1])
 _D = np.array(
-    [0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069, 0, 0, 0]
+    [0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069,
+     0, 0, 0]
 )  # fmt: skip
 _DENSE = np.array([
     [25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204, 0.524948541321073,
@@ -74,9 +77,9 @@ _DENSE = np.array([
 _ORDER = np.arange(8)
 _ONE = np.ones(1)
 
-# positions in the input of generated functions: time, the midpoint of the segment (which decides the branch of every
-# condition on time, so that no stage looks across a switch), h·d_i, states, formal parameters, inputs and their
-# slopes, and the stage U
+# positions in the input of generated functions: time, the midpoint of the segment (which decides the branch
+# of every condition on time, so that no stage looks across a switch), h·d_i, states, formal parameters,
+# inputs and their slopes, and the stage U
 Z_TIME, Z_SEGMENT, Z_HD, Z_STATES = range(4)
 
 # positions in the record of an integration
@@ -90,8 +93,8 @@ _NOT_FINITE = int(Status.NOT_FINITE)
 _SINGULAR = int(Status.SINGULAR)
 _INITIAL_NOT_FINITE = int(Status.INITIAL_NOT_FINITE)
 
-# A sensitivity q·∂x_i/∂q is resolved relative to the larger of itself and this fraction of the state: columns that
-# hardly matter do not dictate the steps.
+# A sensitivity q·∂x_i/∂q is resolved relative to the larger of itself and this fraction of the state:
+# columns that hardly matter do not dictate the steps.
 _RELEVANT_SENSITIVITY = 1e-3
 _SENSITIVITY_TOLERANCE = 10.0
 _SMALLEST_STEP = 4e-16  # relative to the time
@@ -100,12 +103,7 @@ _SMALLEST_STEP = 4e-16  # relative to the time
 @kernel
 def input_size(ints):
     scalars = integers(ints, layout.SCALARS)
-    return (
-        Z_STATES
-        + 2 * scalars[layout.N_STATES]
-        + scalars[layout.N_FORMAL]
-        + 2 * scalars[layout.N_INPUTS]
-    )
+    return Z_STATES + 2 * scalars[layout.N_STATES] + scalars[layout.N_FORMAL] + 2 * scalars[layout.N_INPUTS]
 
 
 @kernel
@@ -136,7 +134,8 @@ def find_pieces(pieces, knot_ptr, simulation, knot_time, t):
 
 @kernel
 def _scatter(row_ptr, column, column_of_formal, width):
-    """Where the entries of a sparse d/dp go in rows of sensitivities: (entry, target) of those that vary here."""
+    """Where the entries of a sparse d/dp go in rows of sensitivities: (entry, target) of those that vary
+    here."""
     source, target = np.empty(column.shape[0], np.int64), np.empty(column.shape[0], np.int64)
     count = 0
     for i in range(row_ptr.shape[0] - 1):
@@ -162,13 +161,15 @@ def _initial_step(y, f, weight, t_span):
 
 
 @kernel
-def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_steps, stop, states, sensitivities, info):
+def integrate(
+    ints, floats, simulation, q, with_sensitivities, rtol, atol, max_steps, stop, states, sensitivities, info
+):
     """Integrate one simulation and leave the states, and ∂states/∂q, at its output times.
 
-    q : (outer,) natural values; states : (times, n); sensitivities : (times, n·width), the columns as listed in SIM_COLUMN,
-    each row of a state padded to width = `padded(columns)`; stop : (1,) polled each step; info : (INFO_SIZE,). rtol and atol weigh errors as
-    ``atol·state scale + rtol·|x|``. A time without a value after a failure holds NaN. Outputs at a boundary are taken
-    after its doses.
+    q : (outer,) natural values; states : (times, n); sensitivities : (times, n·width), the columns as
+    listed in SIM_COLUMN, each row of a state padded to width = `padded(columns)`; stop : (1,) polled each
+    step; info : (INFO_SIZE,). rtol and atol weigh errors as ``atol·state scale + rtol·|x|``. A time without
+    a value after a failure holds NaN. Outputs at a boundary are taken after its doses.
     """
     scalars = integers(ints, layout.SCALARS)
     n, n_formal, n_inputs = scalars[layout.N_STATES], scalars[layout.N_FORMAL], scalars[layout.N_INPUTS]
@@ -223,7 +224,7 @@ def integrate(ints, floats, simulation, q, with_sensitivities, rtol, atol, max_s
     tangent_out = np.empty(m_col.shape[0] + n_col.shape[0])
     lu, work = np.empty(n_lu + 1), np.empty(n)
     dense, pivots = np.empty((0, 0)), np.empty(0, np.int64)
-    y, y_new, weight, b = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    y, y_new, weight = np.empty(n), np.empty(n), np.empty(n)
     stage_state = np.empty((8, n))
     u = np.empty((8, n))
     width = padded(n_columns)

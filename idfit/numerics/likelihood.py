@@ -24,11 +24,13 @@ def log_normal_cdf(z):
 def measurement_term(distribution, dof, censored, prediction, value, sigma):
     """Negative log-density (all constants kept) of a measurement, and what its derivatives need.
 
-    prediction, value, sigma are on the transformed scale; sigma is the standard deviation of the normal, the scale of
-    the Laplace and Student-t distribution. `censored`: 0 measured, -1 only known to be ≤ value, 1 only known to be ≥.
+    prediction, value, sigma are on the transformed scale; sigma is the standard deviation of the normal,
+    the scale of the Laplace and Student-t distribution. `censored`: 0 measured, -1 only known to be ≤
+    value, 1 only known to be ≥.
 
-    Returns (nllh, d/dm, d/dsigma, I_mm, I_ms, I_ss, residual): first derivatives, the Fisher information of (m, sigma)
-    (for a censored value the observed, positive semidefinite curvature), and (m - value)/sigma, NaN where censored.
+    Returns (nllh, d/dm, d/dsigma, I_mm, I_ms, I_ss, residual): first derivatives, the Fisher information of
+    (m, sigma) (for a censored value the observed, positive semidefinite curvature), and (m - value)/sigma,
+    NaN where censored.
     """
     inverse = 1.0 / sigma
     r = (prediction - value) * inverse
@@ -60,10 +62,16 @@ def measurement_term(distribution, dof, censored, prediction, value, sigma):
         nllh = abs(r) + math.log(2.0 * sigma)
         sign = 1.0 if r > 0.0 else (-1.0 if r < 0.0 else 0.0)
         return nllh, sign * inverse, (1.0 - abs(r)) * inverse, inverse**2, 0.0, inverse**2, r
-    constant = (
-        math.lgamma(0.5 * dof) - math.lgamma(0.5 * (dof + 1.0)) + 0.5 * math.log(dof * math.pi)
-    )
+    constant = math.lgamma(0.5 * dof) - math.lgamma(0.5 * (dof + 1.0)) + 0.5 * math.log(dof * math.pi)
     nllh = 0.5 * (dof + 1.0) * math.log1p(r * r / dof) + math.log(sigma) + constant
     pull = (dof + 1.0) * r / (dof + r * r)
     information = inverse**2 / (dof + 3.0)
-    return nllh, pull * inverse, (1.0 - pull * r) * inverse, (dof + 1.0) * information, 0.0, 2.0 * dof * information, r
+    return (
+        nllh,
+        pull * inverse,
+        (1.0 - pull * r) * inverse,
+        (dof + 1.0) * information,
+        0.0,
+        2.0 * dof * information,
+        r,
+    )

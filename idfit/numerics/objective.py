@@ -1,7 +1,7 @@
 """The objective of a packed problem: predictions, negative log-likelihood, gradient and Fisher information.
 
-One call without the GIL solves every simulation, reads the observables with their noise, and sums up. A failure makes
-the objective ``+inf`` and gives its reason; it never looks like a fit.
+One call without the GIL solves every simulation, reads the observables with their noise, and sums up. A
+failure makes the objective ``+inf`` and gives its reason; it never looks like a fit.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ SUM_OBJECTIVE, SUM_NLLH, SUM_NLPRIOR, SUM_CHI2, SUM_SIZE = range(5)
 def outer_values(ints, floats, theta, q, slope, formula_jacobian):
     """Natural values q of everything that formal parameters stand for.
 
-    theta : (theta,) estimation scale; q : (outer,); slope : (theta,) receives dp/dtheta; formula_jacobian : (entries of
-    OUTER_COL,) receives d(formula)/dtheta.
+    theta : (theta,) estimation scale; q : (outer,); slope : (theta,) receives dp/dtheta; formula_jacobian :
+    (entries of OUTER_COL,) receives d(formula)/dtheta.
     """
     scalars = integers(ints, layout.SCALARS)
     outer_theta, scale = integers(ints, layout.OUTER_THETA), integers(ints, layout.THETA_SCALE)
@@ -88,15 +88,15 @@ def _add_chain(row, o, amount, outer_theta, outer_ptr, outer_col, slope, formula
 def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report):
     """Predictions of all measurements, in the order of the data.
 
-    theta : (theta,); y, m, sigma : (rows,) the observable, its transform, the noise; dm, dsigma : (rows, theta) their
-    derivatives (filled for order 1); report : (REPORT_SIZE,). Returns the status.
+    theta : (theta,); y, m, sigma : (rows,) the observable, its transform, the noise; dm, dsigma : (rows,
+    theta) their derivatives (filled for order 1); report : (REPORT_SIZE,). Returns the status.
     """
     scalars = integers(ints, layout.SCALARS)
     n, n_formal, n_inputs = scalars[layout.N_STATES], scalars[layout.N_FORMAL], scalars[layout.N_INPUTS]
     first_input = Z_STATES + n + n_formal
     outer_theta = integers(ints, layout.OUTER_THETA)
     outer_ptr, outer_col = integers(ints, layout.OUTER_PTR), integers(ints, layout.OUTER_COL)
-    formal, sim_map = integers(ints, layout.MAPS), integers(ints, layout.SIM_MAP)
+    formal = integers(ints, layout.MAPS)
     column_ptr, column = integers(ints, layout.SIM_COLUMN_PTR), integers(ints, layout.SIM_COLUMN)
     time_ptr, row_ptr = integers(ints, layout.TIME_PTR), integers(ints, layout.ROW_PTR)
     times = reals(ints, floats, layout.TIME)
@@ -195,10 +195,11 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
 
 @kernel
 def set_best_noise(ints, floats, theta, m, sigma, dsigma):
-    """Move each noise parameter that is itself a sigma to its best value for these predictions, within its bounds.
+    """Move each noise parameter that is itself a sigma to its best value for these predictions, within its
+    bounds.
 
-    The maximum likelihood value is known in closed form: the root mean square residual (normal) or the mean absolute
-    residual (Laplace) of its rows. Changes theta, sigma and dsigma in place.
+    The maximum likelihood value is known in closed form: the root mean square residual (normal) or the mean
+    absolute residual (Laplace) of its rows. Changes theta, sigma and dsigma in place.
     """
     noise_theta, row_ptr = integers(ints, layout.NOISE_THETA), integers(ints, layout.NOISE_ROW_PTR)
     rows, scale = integers(ints, layout.NOISE_ROW), integers(ints, layout.THETA_SCALE)
@@ -226,11 +227,14 @@ def set_best_noise(ints, floats, theta, m, sigma, dsigma):
 
 
 @kernel
-def score(ints, floats, theta, order, m, sigma, dm, dsigma, sums, residual, gradient, prior_gradient, fim, prior_fim):
+def score(
+    ints, floats, theta, order, m, sigma, dm, dsigma, sums, residual, gradient, prior_gradient, fim, prior_fim
+):
     """Sum the likelihood and the priors up from the predictions of `predict`.
 
-    sums : (SUM_SIZE,); residual : (rows,); gradient, prior_gradient : (theta,) of nllh and nlprior; fim, prior_fim :
-    (theta, theta): Σ (∇m∇mᵀ I_mm + …) and the diagonal of the priors' curvature. Returns the status.
+    sums : (SUM_SIZE,); residual : (rows,); gradient, prior_gradient : (theta,) of nllh and nlprior; fim,
+    prior_fim : (theta, theta): Σ (∇m∇mᵀ I_mm + …) and the diagonal of the priors' curvature. Returns the
+    status.
     """
     row_readout, row_index = integers(ints, layout.ROW_READOUT), integers(ints, layout.ROW_INDEX)
     censored = integers(ints, layout.ROW_CENSORED)

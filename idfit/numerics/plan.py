@@ -1,8 +1,8 @@
 """The packed plan: everything that the kernels need to know of a problem, in two flat arrays.
 
-``ints`` begins with the offsets of its own sections, followed by the offsets of the sections of ``floats``. A kernel
-takes ``ints``, ``floats`` and vectors only, so that it is compiled once for all models and called at no cost.
-Sections are named by the constants of this module; their contents are described beside them.
+``ints`` begins with the offsets of its own sections, followed by the offsets of the sections of ``floats``.
+A kernel takes ``ints``, ``floats`` and vectors only, so that it is compiled once for all models and called
+at no cost. Sections are named by the constants of this module; their contents are described beside them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from idfit.numerics.compilation import kernel
 # The scalars of a problem, positions in the section SCALARS
 (
     N_STATES,
-    N_FORMAL,  # formal parameters: names that occur in equations, initial values, observables or noise
+    N_FORMAL,  # formal parameters: names in equations, initial values, observables or noise
     N_INPUTS,  # inputs given as samples
     N_THETA,  # estimated parameters
-    N_OUTER,  # outer values q: estimated, constant, or formulas of estimated ones; what formal parameters stand for
+    N_OUTER,  # outer values q: estimated, constant or formulas; what formal parameters stand for
     N_SIMULATIONS,
     N_ROWS,  # measurements
     N_READOUTS,  # observables with their noise formulas

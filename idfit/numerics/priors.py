@@ -27,7 +27,7 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 @kernel
 def prior_term(kind, a, b, v):
     """-log density at v, and its first and second derivative; +inf outside the support."""
-    on_half_line = kind == 1 or kind == 3 or kind >= 5 and kind != 8
+    on_half_line = kind == 1 or kind == 3 or (kind >= 5 and kind != 8)
     if on_half_line and (v < 0.0 or (v == 0.0 and kind != 10)):
         return math.inf, 0.0, 0.0
     if kind == 0:
@@ -58,7 +58,11 @@ def prior_term(kind, a, b, v):
         q = 1.0 + z * z
         return math.log(math.pi * b * q), 2.0 * z / (b * q), 2.0 * (1.0 - z * z) / (b * b * q * q)
     if kind == 11:
-        return v * v / (2.0 * a * a) - math.log(v) + 2.0 * math.log(a), v / (a * a) - 1.0 / v, 1.0 / (a * a) + 1.0 / (v * v)
+        return (
+            v * v / (2.0 * a * a) - math.log(v) + 2.0 * math.log(a),
+            v / (a * a) - 1.0 / v,
+            1.0 / (a * a) + 1.0 / (v * v),
+        )
     if kind == 10:
         return v / a + math.log(a), 1.0 / a, 0.0
     # the chi-square density with nu degrees of freedom is the gamma density of shape nu/2 and scale 2

@@ -1,8 +1,8 @@
 """Factorisation of W = I/(h·gamma) - J on a fixed sparsity pattern.
 
-The pattern is analysed once per model (fill-reducing order, symbolic elimination). The numerical factorisation keeps
-that order and does not pivot, in the tradition of the chemical-kinetics codes; a small pivot is detected, and the
-step is then done by a dense factorisation with partial pivoting.
+The pattern is analysed once per model (fill-reducing order, symbolic elimination). The numerical
+factorisation keeps that order and does not pivot, in the tradition of the chemical-kinetics codes; a small
+pivot is detected, and the step is then done by a dense factorisation with partial pivoting.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ SMALLEST_PIVOT = 1e-9  # relative to the largest entry of its row
 def minimum_degree_order(pattern: np.ndarray) -> np.ndarray:
     """Order of the rows of a square boolean pattern that keeps the fill small (minimum degree on A + Aᵀ)."""
     n = len(pattern)
-    neighbours = [
-        set(np.flatnonzero(row).tolist()) - {i} for i, row in enumerate(pattern | pattern.T)
-    ]
+    neighbours = [set(np.flatnonzero(row).tolist()) - {i} for i, row in enumerate(pattern | pattern.T)]
     order, left = [], set(range(n))
     while left:
         pivot = min(left, key=lambda i: (len(neighbours[i]), i))
@@ -44,7 +42,8 @@ def eliminated_pattern(pattern: np.ndarray) -> np.ndarray:
 
 @kernel
 def factorise(lu, row_ptr, column, diagonal, work):
-    """Overwrite W (in `lu`, on the filled pattern) by L and U with inverse pivots. Returns False at a small pivot.
+    """Overwrite W (in `lu`, on the filled pattern) by L and U with inverse pivots. Returns False at a small
+    pivot.
 
     lu : (filled entries + 1,); work : (n,) scratch.
     """
@@ -103,7 +102,9 @@ def solve_columns(lu, row_ptr, column, diagonal, b, width):
 def add_product(target, coefficient, row_ptr, column, source, width):
     """target += A·source for a sparse A; target, source : (n·width,), rows of sensitivities."""
     for i in range(row_ptr.shape[0] - 1):
-        combine(target, i * width, width, coefficient, column, row_ptr[i], row_ptr[i + 1], source, width, 1.0, 1.0)
+        combine(
+            target, i * width, width, coefficient, column, row_ptr[i], row_ptr[i + 1], source, width, 1.0, 1.0
+        )
 
 
 @kernel

@@ -1,21 +1,22 @@
 """A bounded trust region on the objective with the full Fisher matrix, as one kernel.
 
-Minimises f(theta) = nllh + nlprior over a box. The quadratic model has the exact gradient g and B = Fisher information
-of the data plus the priors' curvature. In the variables s/scale the step solves
+Minimises f(theta) = nllh + nlprior over a box. The quadratic model has the exact gradient g and B = Fisher
+information of the data plus the priors' curvature. In the variables s/scale the step solves
 
     min  gᵀs + ½ sᵀBs   subject to  ‖s/scale‖ ≤ Δ,   lower ≤ theta + s ≤ upper
 
-by eigendecomposition and the secular equation (Moré & Sorensen 1983) in the free variables; a step that meets a bound
-stops there, fixes that variable and goes on with the others for what is left of the radius. A variable on its bound is
-free again as soon as the gradient points inward. Since the objective is a log-likelihood, gᵀB⁻¹g/2, the decrease that
-is still expected, has a natural size: convergence is judged by it.
+by eigendecomposition and the secular equation (Moré & Sorensen 1983) in the free variables; a step that
+meets a bound stops there, fixes that variable and goes on with the others for what is left of the radius. A
+variable on its bound is free again as soon as the gradient points inward. Since the objective is a
+log-likelihood, gᵀB⁻¹g/2, the decrease that is still expected, has a natural size: convergence is judged by
+it.
 
-The Fisher matrix leaves out the curvature of the residuals. A symmetric rank-one matrix learns the missing part from
-the gradients (structured quasi-Newton, as in NL2SOL: Dennis, Gay & Welsch 1981); it is used whenever it would have
-predicted the last step better.
+The Fisher matrix leaves out the curvature of the residuals. A symmetric rank-one matrix learns the missing
+part from the gradients (structured quasi-Newton, as in NL2SOL: Dennis, Gay & Welsch 1981); it is used
+whenever it would have predicted the last step better.
 
-Noise parameters whose best value is known in closed form are moved there after each solve (`set_best_noise`), which
-needs no further integration.
+Noise parameters whose best value is known in closed form are moved there after each solve
+(`set_best_noise`), which needs no further integration.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ _INTERRUPTED = int(Status.INTERRUPTED)
 
 _ACCEPT = 1e-4
 _SMALLEST_RADIUS = 1e-13
-# a start whose last expected decrease is below this, but which the solver's own error keeps from going on, has arrived
+# a start whose last expected decrease is below this, but which the solver's own error keeps from going on,
+# has arrived
 _NOISE_LIMIT = 1e-5
 # far from an optimum a coarse integration serves; below this expected decrease the exact one takes over
 _COARSE_DECREASE = 1e-3
@@ -91,7 +93,8 @@ def step_in_ball(g, b, radius):
     length2, slope = _shifted_length(values, c, shift)
     length = math.sqrt(length2)
     if length > radius:
-        # Newton on 1/‖s‖ - 1/radius is nearly linear in the shift; started at its left end it rises monotonically
+        # Newton on 1/‖s‖ - 1/radius is nearly linear in the shift; started at its left end it rises
+        # monotonically
         for _ in range(80):
             if length - radius <= 1e-6 * radius or slope == 0.0:
                 break
@@ -121,10 +124,11 @@ def _shifted_length(values, c, shift):
 
 @kernel
 def update_curvature(a, s, change):
-    """Symmetric rank-one update of the matrix a, so that a·s = change; sized first (Dennis, Gay & Welsch 1981).
+    """Symmetric rank-one update of the matrix a, so that a·s = change; sized first (Dennis, Gay & Welsch
+    1981).
 
-    a : (theta, theta) stands for the part of the Hessian that the Fisher matrix leaves out; change : (theta,) the
-    change of the gradient along s that the Fisher matrix does not explain.
+    a : (theta, theta) stands for the part of the Hessian that the Fisher matrix leaves out; change :
+    (theta,) the change of the gradient along s that the Fisher matrix does not explain.
     """
     n = s.shape[0]
     product = a @ s
@@ -150,7 +154,8 @@ def update_curvature(a, s, change):
 
 @kernel
 def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
-    """The step of the trust region within the bounds; s : (theta,) receives it. Returns the expected decrease."""
+    """The step of the trust region within the bounds; s : (theta,) receives it. Returns the expected
+    decrease."""
     n = theta.shape[0]
     active = np.zeros(n, np.bool_)
     for k in range(n):
@@ -203,7 +208,8 @@ def expected_decrease(g, b, s):
 
 @kernel
 def _variable_scale(scale_code, theta, start, b, scale):
-    """What counts as one unit of each variable: a factor e on logarithmic scales, else its own size or error."""
+    """What counts as one unit of each variable: a factor e on logarithmic scales, else its own size or
+    error."""
     for k in range(theta.shape[0]):
         if scale_code[k] == 0:
             size = max(abs(theta[k]), abs(start[k]))
@@ -218,9 +224,10 @@ def _variable_scale(scale_code, theta, start, b, scale):
 def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, residual, trace):
     """Minimise the objective from theta, which is replaced by the best point found.
 
-    theta : (theta,) estimation scale, within the bounds; free : (theta,) bool, False for what stays fixed; options :
-    (OPTION_SIZE,); outcome : (OUTCOME_SIZE,); gradient, fim, residual : of the best point (priors included in the
-    first two); trace : (iterations + 1,) the objective after each iteration, NaN beyond the last.
+    theta : (theta,) estimation scale, within the bounds; free : (theta,) bool, False for what stays fixed;
+    options : (OPTION_SIZE,); outcome : (OUTCOME_SIZE,); gradient, fim, residual : of the best point (priors
+    included in the first two); trace : (iterations + 1,) the objective after each iteration, NaN beyond the
+    last.
     """
     lower, upper = reals(ints, floats, layout.LOWER), reals(ints, floats, layout.UPPER)
     scale_code = integers(ints, layout.THETA_SCALE)
@@ -312,7 +319,9 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         outcome[OUTCOME_ITERATIONS] = iteration
         largest = 0.0
         for k in range(n):
-            blocked = (theta[k] <= lower[k] and gradient[k] >= 0.0) or (theta[k] >= upper[k] and gradient[k] <= 0.0)
+            blocked = (theta[k] <= lower[k] and gradient[k] >= 0.0) or (
+                theta[k] >= upper[k] and gradient[k] <= 0.0
+            )
             if free[k] and not blocked:
                 largest = max(largest, abs(gradient[k] * scale[k]))
         outcome[OUTCOME_GRADIENT] = largest
@@ -320,7 +329,9 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         full = bounded_step(theta, gradient, fim, scale, lower, upper, free, max(radius, 1.0), s)
         model = fim + curvature if use_curvature else fim
         decrease = bounded_step(theta, gradient, model, scale, lower, upper, free, radius, s)
-        if rtol > options[OPTION_RTOL] and (full <= _COARSE_DECREASE or n_small >= 3 or radius <= _SMALLEST_RADIUS):
+        if rtol > options[OPTION_RTOL] and (
+            full <= _COARSE_DECREASE or n_small >= 3 or radius <= _SMALLEST_RADIUS
+        ):
             rtol = options[OPTION_RTOL]
             anew = True
             n_small = 0

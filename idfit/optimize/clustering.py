@@ -13,9 +13,10 @@ SAME_PREDICTION = 5e-2
 def cluster_optima(objective: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Cluster of each start, 0 the best; -1 where the objective is not finite.
 
-    objective : (start,); predictions : (start, measurement) divided by the noise. Starts are gone through from the
-    best; each joins the first cluster whose best member is within `SAME_VALUE` of it and whose predictions differ by
-    less than `SAME_PREDICTION` (root mean square). Two optima of equal value that predict different things stay two.
+    objective : (start,); predictions : (start, measurement) divided by the noise. Starts are gone through
+    from the best; each joins the first cluster whose best member is within `SAME_VALUE` of it and whose
+    predictions differ by less than `SAME_PREDICTION` (root mean square). Two optima of equal value that
+    predict different things stay two.
     """
     cluster = np.full(len(objective), -1, dtype=np.int64)
     best: list[int] = []

@@ -13,7 +13,7 @@ from idfit.errors import InputError, RunError
 from idfit.numerics import plan as layout
 from idfit.numerics.covariance import covariance
 from idfit.optimize.clustering import cluster_optima, hit_rates
-from idfit.optimize.local import DEFAULT_OPTIMIZER, LocalOptions, LocalOptimizer, trust_region
+from idfit.optimize.local import DEFAULT_OPTIMIZER, LocalOptimizer, LocalOptions, trust_region
 from idfit.optimize.starts import draw_starts, given_starts
 from idfit.problem import Evaluation, Objective, Problem
 from idfit.results import BoundSide, Status, dataset
@@ -41,8 +41,8 @@ def find_optimizer(name: str) -> LocalOptimizer:
 
         return lmfit_optimizer(method)
     raise InputError(
-        f"optimizer {name!r} is not known; use {DEFAULT_OPTIMIZER!r}, 'scipy:<method>' such as scipy:L-BFGS-B, "
-        "or 'lmfit:<method>' such as lmfit:leastsq"
+        f"optimizer {name!r} is not known; use {DEFAULT_OPTIMIZER!r}, 'scipy:<method>' such as "
+        "scipy:L-BFGS-B, or 'lmfit:<method>' such as lmfit:leastsq"
     )
 
 
@@ -55,22 +55,23 @@ def fit(
     nominal: bool = False,
     sampling: str = "sobol",
     optimizer: str = DEFAULT_OPTIMIZER,
-    options: LocalOptions = LocalOptions(),
+    options: LocalOptions | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-12,
     runner: Runner | None = None,
 ) -> xr.Dataset:
     """Minimise the objective from many starting points.
 
-    n_starts : how many are drawn within the bounds on the estimation scale; seed : of all random numbers (drawn and
-    kept in the attrs if None); starts : (start, parameter) points of the user's own, tried first, on the estimation
-    scale; nominal : also start from the nominal values (start 0). With `starts` or `nominal`, n_starts may be 0.
+    n_starts : how many are drawn within the bounds on the estimation scale; seed : of all random numbers
+    (drawn and kept in the attrs if None); starts : (start, parameter) points of the user's own, tried
+    first, on the estimation scale; nominal : also start from the nominal values (start 0). With `starts` or
+    `nominal`, n_starts may be 0.
 
-    Returns a dataset of the group ``fit``, starts in their order. The same seed gives the same bytes with any number
-    of workers. Errors: `InputError` for options and starts; `RunError` if every start failed, with the reasons;
-    `Interrupted` if stopped.
+    Returns a dataset of the group ``fit``, starts in their order. The same seed gives the same bytes with
+    any number of workers. Errors: `InputError` for options and starts; `RunError` if every start failed,
+    with the reasons; `Interrupted` if stopped.
     """
-    runner = runner or Runner()
+    runner, options = runner or Runner(), options or LocalOptions()
     seed = secrets.randbits(32) if seed is None else seed
     points = _all_starts(problem, n_starts, starts, nominal, sampling, seed)
     if not len(problem.spec.measurements):
@@ -83,7 +84,8 @@ def fit(
         return _one_start(objective, local, options, task, stop, seed)
 
     tasks = [
-        Task(f"start {i}", (_STAGE_START, i), {"theta0": p, "redraw": i >= n_given}) for i, p in enumerate(points)
+        Task(f"start {i}", (_STAGE_START, i), {"theta0": p, "redraw": i >= n_given})
+        for i, p in enumerate(points)
     ]
     results = runner.run(tasks, work)
     attrs = {
@@ -109,7 +111,12 @@ def _all_starts(problem, n_starts, starts, nominal, sampling, seed) -> np.ndarra
 
 
 def _one_start(
-    objective: Objective, local: LocalOptimizer, options: LocalOptions, task: Task, stop: np.ndarray, seed: int
+    objective: Objective,
+    local: LocalOptimizer,
+    options: LocalOptions,
+    task: Task,
+    stop: np.ndarray,
+    seed: int,
 ) -> dict:
     rng = seed_sequence(seed, *task.seed_key)
     theta0 = np.asarray(task.inputs["theta0"], dtype=float)
@@ -137,10 +144,20 @@ def _one_start(
     }
 
 
-def _collected(problem: Problem, objective: Objective, points: np.ndarray, results: list[dict], attrs: dict) -> xr.Dataset:
+def _collected(
+    problem: Problem, objective: Objective, points: np.ndarray, results: list[dict], attrs: dict
+) -> xr.Dataset:
     n, k = points.shape
-    blank = {"theta0": None, "theta": np.full(k, np.nan), "objective": np.inf, "nllh": np.inf, "nlprior": np.nan,
-             "gradient_norm": np.nan, "n_evaluations": -1, "n_iterations": -1}  # fmt: skip
+    blank = {
+        "theta0": None,
+        "theta": np.full(k, np.nan),
+        "objective": np.inf,
+        "nllh": np.inf,
+        "nlprior": np.nan,
+        "gradient_norm": np.nan,
+        "n_evaluations": -1,
+        "n_iterations": -1,
+    }
     rows = [blank | {"theta0": p} | r for p, r in zip(points, results, strict=True)]
     columns = {name: np.array([r[name] for r in rows]) for name in (*blank, "status")}
     usable = np.array([Status(int(s)).usable for s in columns["status"]])
@@ -149,7 +166,9 @@ def _collected(problem: Problem, objective: Objective, points: np.ndarray, resul
         counts = {s: int(np.sum(columns["status"] == s)) for s in dict.fromkeys(columns["status"].tolist())}
         reasons = "; ".join(f"{c} x {Status(s).label}: {Status(s).sentence}" for s, c in counts.items())
         examples = "; ".join(str(np.round(p, 3).tolist()) for p in points[:3])
-        raise RunError(f"all {n} starts failed. {reasons} Starts on the estimation scale were, for example: {examples}")
+        raise RunError(
+            f"all {n} starts failed. {reasons} Starts on the estimation scale were, for example: {examples}"
+        )
     predictions = np.full((n, objective.plan.n_rows), np.nan)
     for i in np.flatnonzero(np.isfinite(value)):
         ev = objective(columns["theta"][i], 0)
@@ -179,14 +198,18 @@ def _collected(problem: Problem, objective: Objective, points: np.ndarray, resul
 
 
 def _statistics(problem: Problem, theta: np.ndarray, ev: Evaluation, attrs: dict) -> dict:
-    """What follows from the best fit alone; adds information criteria and finite-sample figures to the attrs."""
+    """What follows from the best fit alone; adds information criteria and finite-sample figures to the
+    attrs."""
     space = problem.parameters
     lower, upper = space.lower_scaled, space.upper_scaled
     near = _ON_BOUND * (upper - lower)
     at_bound = np.where(
-        theta <= lower + near, BoundSide.LOWER_BOUND, np.where(theta >= upper - near, BoundSide.UPPER_BOUND, BoundSide.INSIDE)
+        theta <= lower + near,
+        BoundSide.LOWER_BOUND,
+        np.where(theta >= upper - near, BoundSide.UPPER_BOUND, BoundSide.INSIDE),
     )
-    assert ev.fim is not None and ev.prior_fim is not None
+    assert ev.fim is not None
+    assert ev.prior_fim is not None
     # without states nothing is integrated, and the information is exact to rounding
     tolerance = max(attrs["rtol"], 1e-14) if problem.model.states else 1e-14
     spread = covariance(ev.fim + ev.prior_fim, at_bound == BoundSide.INSIDE, tolerance)
@@ -204,13 +227,15 @@ def _statistics(problem: Problem, theta: np.ndarray, ev: Evaluation, attrs: dict
     dof = n - (k - noise)
     attrs["n_noise_parameters"] = noise
     if dof > 0:
-        # maximum likelihood estimates of sigma are too small by this factor when parameters are fitted with them
+        # maximum likelihood estimates of sigma are too small by this factor when parameters are fitted with
+        # them
         attrs["sigma_correction"] = math.sqrt(n / dof) if noise else 1.0
         attrs["delta_nllh_chi2_95"] = float(stats.chi2.ppf(0.95, 1)) / 2
         attrs["delta_nllh_f_95"] = 0.5 * n * math.log1p(float(stats.f.ppf(0.95, 1, dof)) / dof)
     return {
         "standard_error": np.stack([error, error * np.abs(slope)]),
-        "standard_error_unbiased": np.stack([error, error * np.abs(slope)]) * attrs.get("sigma_correction", math.nan),
+        "standard_error_unbiased": np.stack([error, error * np.abs(slope)])
+        * attrs.get("sigma_correction", math.nan),
         "at_bound": at_bound.astype(np.int8),
         "fim": ev.fim,
         "chi2": ev.chi2,

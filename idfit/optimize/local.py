@@ -20,10 +20,11 @@ DEFAULT_OPTIMIZER = "trust-region"
 class LocalOptions:
     """When a local optimisation ends.
 
-    max_iterations : of the optimiser. tolerance : expected decrease of the objective (in units of the log-likelihood)
-    below which it has converged. radius : the first step in units of the variables (a factor e for logarithmic ones).
-    coarse_rtol : of the integration while the optimum is still far (idfit's own optimiser); 0 for the exact one
-    throughout.
+    max_iterations : of the optimiser. tolerance : expected decrease of the objective (in units of the
+    log-likelihood) below which it has converged. radius : the first step in units of the variables (a
+    factor e for logarithmic ones).
+    coarse_rtol : of the integration while the optimum is still far (idfit's own optimiser); 0 for the exact
+    one throughout.
     """
 
     max_iterations: int = 300
@@ -35,12 +36,15 @@ class LocalOptions:
         if self.max_iterations < 1:
             raise InputError(f"max_iterations = {self.max_iterations} was given; at least 1 is needed")
         if not 0.0 < self.tolerance < 1.0:
-            raise InputError(f"tolerance = {self.tolerance:g} was given; it lies between 0 and 1, usually 1e-9")
+            raise InputError(
+                f"tolerance = {self.tolerance:g} was given; it lies between 0 and 1, usually 1e-9"
+            )
 
 
 @dataclass(frozen=True)
 class LocalResult:
-    """Where a start ended. `theta` on the estimation scale; `gradient_norm` is the largest projected component."""
+    """Where a start ended. `theta` on the estimation scale; `gradient_norm` is the largest projected
+    component."""
 
     theta: np.ndarray
     status: Status
@@ -65,7 +69,8 @@ def trust_region(
     rng: np.random.Generator,
     free: np.ndarray | None = None,
 ) -> LocalResult:
-    """idfit's own optimiser: bounded trust region with the Fisher matrix, a whole start in one call without the GIL.
+    """idfit's own optimiser: bounded trust region with the Fisher matrix, a whole start in one call without
+    the GIL.
 
     free : (parameter,) bool, False for parameters that stay where they are.
     """
@@ -79,8 +84,8 @@ def trust_region(
     settings[kernel.OPTION_DECREASE], settings[kernel.OPTION_RADIUS] = options.tolerance, options.radius
     outcome, trace = np.empty(kernel.OUTCOME_SIZE), np.empty(options.max_iterations + 1)
     kernel.minimise(
-        plan.ints, plan.floats, theta, np.ones(k, dtype=bool) if free is None else free, settings, stop, outcome,
-        np.empty(k), np.empty((k, k)), np.empty(plan.n_rows), trace,
+        plan.ints, plan.floats, theta, np.ones(k, dtype=bool) if free is None else free, settings, stop,
+        outcome, np.empty(k), np.empty((k, k)), np.empty(plan.n_rows), trace,
     )  # fmt: skip
     status = Status(int(outcome[kernel.OUTCOME_STATUS]))
     if not status.usable:
@@ -98,7 +103,9 @@ def trust_region(
     )
 
 
-def projected_gradient(theta: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+def projected_gradient(
+    theta: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> np.ndarray:
     """The gradient without the components that point out of the box at a bound."""
     blocked = ((theta <= lower) & (gradient >= 0)) | ((theta >= upper) & (gradient <= 0))
     return np.where(blocked, 0.0, gradient)

@@ -17,7 +17,8 @@ MAX_STARTS = 1_000_000
 def draw_starts(space: ParameterSpace, n: int, sampling: str, rng: np.random.Generator) -> np.ndarray:
     """Points (start, parameter) that fill the box of the bounds: scrambled Sobol, Latin hypercube or random.
 
-    The first m points of a larger Sobol or random design are those of the smaller one, so that starts can be added.
+    The first m points of a larger Sobol or random design are those of the smaller one, so that starts can
+    be added.
     """
     if not 1 <= n <= MAX_STARTS:
         raise InputError(f"{n} starts were asked for; from 1 to {MAX_STARTS} are possible")
@@ -27,7 +28,8 @@ def draw_starts(space: ParameterSpace, n: int, sampling: str, rng: np.random.Gen
     open_ended = [k for k, a, b in zip(space.names, lower, upper, strict=True) if not math.isfinite(b - a)]
     if open_ended:
         raise InputError(
-            f"{', '.join(open_ended)} need finite bounds on the estimation scale, as starts are drawn within them"
+            f"{', '.join(open_ended)}: finite bounds on the estimation scale are needed, "
+            "as starts are drawn within them"
         )
     k = len(space)
     if k == 0:
@@ -42,7 +44,8 @@ def draw_starts(space: ParameterSpace, n: int, sampling: str, rng: np.random.Gen
 
 
 def given_starts(space: ParameterSpace, points: np.ndarray) -> np.ndarray:
-    """The user's own starts (start, parameter) on the estimation scale. Errors: `InputError` names one out of bounds."""
+    """The user's own starts (start, parameter) on the estimation scale. Errors: `InputError` names one out
+    of bounds."""
     points = np.atleast_2d(np.asarray(points, dtype=float))
     if points.shape[1] != len(space):
         raise InputError(f"starts of shape {points.shape} were given for {len(space)} estimated parameters")
@@ -51,7 +54,7 @@ def given_starts(space: ParameterSpace, points: np.ndarray) -> np.ndarray:
     if len(outside):
         i, k = outside[0]
         raise InputError(
-            f"start {i}: {space.names[k]} = {points[i, k]:g} on the {space.scale[k]} scale lies outside its bounds "
-            f"[{lower[k]:g}, {upper[k]:g}]; starts are given on the estimation scale"
+            f"start {i}: {space.names[k]} = {points[i, k]:g} on the {space.scale[k]} scale lies outside its "
+            f"bounds [{lower[k]:g}, {upper[k]:g}]; starts are given on the estimation scale"
         )
     return points

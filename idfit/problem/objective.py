@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,12 +33,13 @@ NO_STOP = np.zeros(1, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that one solve gives. Vectors over parameters are on the estimation scale, rows in the order of the data.
+    """All that one solve gives. Vectors over parameters are on the estimation scale, rows in the order of
+    the data.
 
-    objective = nllh + nlprior; `gradient` and `hessian` are the objective's; `fim` is the expected information of the
-    data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal noise, and `prior_fim` the priors' curvature; residual =
-    (prediction - measurement)/sigma on the transformed scale, NaN where censored; jacobian = d residual/d theta;
-    chi2 = Σ residual². Entries of an order that was not asked for are None.
+    objective = nllh + nlprior; `gradient` and `hessian` are the objective's; `fim` is the expected
+    information of the data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal noise, and `prior_fim` the priors'
+    curvature; residual = (prediction - measurement)/sigma on the transformed scale, NaN where censored;
+    jacobian = d residual/d theta; chi2 = Σ residual². Entries of an order that was not asked for are None.
 
     A failed evaluation has objective = nllh = +inf and says why in `status`, `simulation` and `time`.
     """
@@ -64,8 +66,9 @@ class Evaluation:
 class Objective:
     """``objective(theta, order=1) -> Evaluation``; order 0 values, 1 derivatives, 2 also the Hessian.
 
-    The Hessian comes from central differences of the gradient. rtol and atol are the integrator's: errors are weighed
-    by ``atol·(scale of the state) + rtol·|x|``. The call releases the GIL and may be made from several threads.
+    The Hessian comes from central differences of the gradient. rtol and atol are the integrator's: errors
+    are weighed by ``atol·(scale of the state) + rtol·|x|``. The call releases the GIL and may be made from
+    several threads.
     """
 
     plan: Plan = field(repr=False)
@@ -80,12 +83,16 @@ class Objective:
             value = getattr(self, name)
             lowest = 1e-14 if name == "rtol" else 0.0
             if not lowest <= value < 1.0:
-                raise InputError(f"{name} = {value:g} was given; it lies in [{lowest:g}, 1), and 1e-8 is usual for rtol")
+                raise InputError(
+                    f"{name} = {value:g} was given; it lies in [{lowest:g}, 1), and 1e-8 is usual for rtol"
+                )
 
     def __call__(self, theta: np.ndarray, order: int = 1, stop: np.ndarray = NO_STOP) -> Evaluation:
         theta = np.ascontiguousarray(theta, dtype=float)
         if theta.shape != (len(self.parameters),):
-            raise InputError(f"theta of shape {theta.shape} was given for {len(self.parameters)} estimated parameters")
+            raise InputError(
+                f"theta of shape {theta.shape} was given for {len(self.parameters)} estimated parameters"
+            )
         n_rows, k = self.plan.n_rows, len(theta)
         m_derivative = (n_rows, k) if order else (0, k)
         y, m, sigma, residual = np.empty((4, n_rows))
@@ -104,8 +111,10 @@ class Objective:
                 gradient, prior_gradient, fim, prior_fim,
             )  # fmt: skip
         if status != Status.OK:
-            return self._failed(Status(status), report, n_rows, sums if status == Status.OUT_OF_BOUNDS else None)
-        derivatives = {}
+            return self._failed(
+                Status(status), report, n_rows, sums if status == Status.OUT_OF_BOUNDS else None
+            )
+        derivatives: dict[str, Any] = {}
         if order:
             with np.errstate(invalid="ignore"):
                 jacobian = (dm - residual[:, None] * dsigma) / sigma[:, None]
@@ -118,11 +127,14 @@ class Objective:
         if order > 1:
             derivatives["hessian"] = self._hessian(theta, stop)
         return Evaluation(
-            *(float(sums[i]) for i in (SUM_OBJECTIVE, SUM_NLLH, SUM_NLPRIOR, SUM_CHI2)),
-            Status.OK,
-            y,
-            sigma,
-            residual,
+            objective=float(sums[SUM_OBJECTIVE]),
+            nllh=float(sums[SUM_NLLH]),
+            nlprior=float(sums[SUM_NLPRIOR]),
+            chi2=float(sums[SUM_CHI2]),
+            status=Status.OK,
+            prediction=y,
+            sigma=sigma,
+            residual=residual,
             n_steps=int(report[REPORT_STEPS]),
             **derivatives,
         )
@@ -132,9 +144,18 @@ class Objective:
         where = self.labels[int(report[REPORT_SIMULATION])] if self.labels and sums is None else ""
         nllh = math.inf if sums is None else float(sums[SUM_NLLH])
         return Evaluation(
-            math.inf, nllh, math.inf if sums is not None else math.nan, math.nan, status, nothing, nothing, nothing,
-            simulation=where, time=float(report[REPORT_TIME]), n_steps=int(report[REPORT_STEPS]),
-        )  # fmt: skip
+            objective=math.inf,
+            nllh=nllh,
+            nlprior=math.nan if sums is None else math.inf,
+            chi2=math.nan,
+            status=status,
+            prediction=nothing,
+            sigma=nothing,
+            residual=nothing,
+            simulation=where,
+            time=float(report[REPORT_TIME]),
+            n_steps=int(report[REPORT_STEPS]),
+        )
 
     def _hessian(self, theta: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Central differences of the gradient; a step that is infeasible on one side becomes one-sided.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 
 import numpy as np
 import sympy
 from scipy.interpolate import CubicSpline
 
-from idfit.errors import Finding, InputError
+from idfit.errors import InputError
 from idfit.model import CompiledModel, compile_formulas, compile_model
 from idfit.model.compiled import CompiledFormulas
 from idfit.numerics import plan as layout
@@ -45,8 +45,8 @@ def build_plan(
 
     state_scale : (state,) in the model's order, what ``atol`` is relative to; 1 where it is not known yet.
 
-    Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends before the
-    data, or censored data under a distribution without that.
+    Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends
+    before the data, or censored data under a distribution without that.
     """
     varying = frozenset(
         name
@@ -58,11 +58,14 @@ def build_plan(
     formulas = tuple(e for e in resolution.outer if not e.is_Symbol and not e.is_number)
     code = compile_formulas(formulas, space.names)
     kind = [
-        space.names.index(e.name) if e.is_Symbol else -1 if e.is_number else -2 - formulas.index(e)
+        space.names.index(str(e)) if e.is_Symbol else -1 if e.is_number else -2 - formulas.index(e)
         for e in resolution.outer
     ]
     rows = _rows(spec, resolution)
-    boundaries = [_boundaries(spec, resolution, compiled, s, rows.times[i]) for i, s in enumerate(resolution.simulations)]
+    boundaries = [
+        _boundaries(spec, resolution, compiled, s, rows.times[i])
+        for i, s in enumerate(resolution.simulations)
+    ]
     columns = _columns(resolution, compiled, kind)
     n = len(compiled.states)
     internal = {s: i for i, s in enumerate(compiled.states[k] for k in compiled.order)}
@@ -195,7 +198,7 @@ def transform_of(observable) -> str:
     return "log" if observable.distribution.startswith("log-") else observable.transform
 
 
-def _pointer(parts: Sequence[Sequence]) -> np.ndarray:
+def _pointer(parts: Sequence[Sized]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
 
 
@@ -205,7 +208,8 @@ def _same(a: float, b: float) -> bool:
 
 @dataclass
 class _Rows:
-    """Measurements in simulation order; `order` is the position in the data; `value`, `constant` in data order."""
+    """Measurements in simulation order; `order` is the position in the data; `value`, `constant` in data
+    order."""
 
     times: list[np.ndarray]
     pointer: list[int]
@@ -238,8 +242,13 @@ def _rows(spec: ProblemSpec, resolution: Resolution) -> _Rows:
         observable = spec.observables[name]
         transform = transform_of(observable)
         if censored[i] and distribution_of(observable) == "student-t":
-            raise InputError([Finding(table.file, table.line[i] if table.line else 0, 0, f"censored value of {name}",
-                                      "censoring is not available for Student-t noise", "use normal or laplace")])  # fmt: skip
+            raise InputError.of(
+                f"censored value of {name}",
+                "censoring is not available for Student-t noise",
+                "use normal or laplace",
+                file=table.file,
+                line=table.line[i] if table.line else 0,
+            )
         if transform != "lin":
             base = {"log": 1.0, "log10": math.log(10.0), "log2": math.log(2.0)}[transform]
             # the density is that of the measured value: the transform's derivative belongs to it
@@ -258,7 +267,11 @@ def _rows(spec: ProblemSpec, resolution: Resolution) -> _Rows:
 
 
 def _boundaries(
-    spec: ProblemSpec, resolution: Resolution, compiled: CompiledModel, simulation: Simulation, times: np.ndarray
+    spec: ProblemSpec,
+    resolution: Resolution,
+    compiled: CompiledModel,
+    simulation: Simulation,
+    times: np.ndarray,
 ) -> list[float]:
     """Times at which the integration of a simulation stops: start, doses, known switches, kinks of inputs."""
     end = float(times[-1]) if len(times) else simulation.t0
@@ -269,11 +282,12 @@ def _boundaries(
         if free and not switch.jump:
             continue
         if free:
-            raise InputError([
-                Finding("", 0, 0, f"condition {simulation.condition}",
-                        f"the right-hand side jumps at a time that depends on the estimated {', '.join(free)}, "
-                        "which is not available yet", "fix the parameter, or smooth the switch")
-            ])  # fmt: skip
+            raise InputError.of(
+                f"condition {simulation.condition}",
+                f"the right-hand side jumps at a time that depends on the estimated {', '.join(free)}, "
+                "which is not available yet",
+                "fix the parameter, or smooth the switch",
+            )
         at = switch.at({j: float(e) for j, e in outer.items()}, len(compiled.states))
         wanted += [] if at is None else [at]
     for name in compiled.inputs:
@@ -291,7 +305,7 @@ def _series(spec: ProblemSpec, name: str, condition: str) -> Series:
     chosen = series.get(condition, series.get(""))
     if chosen is None:
         have = ", ".join(series)
-        raise InputError([Finding("", 0, 0, f"input {name}", f"has no samples for condition {condition!r} (it has {have})")])
+        raise InputError.of(f"input {name}", f"has no samples for condition {condition!r} (it has {have})")
     return chosen
 
 
@@ -302,12 +316,16 @@ def _knots(spec: ProblemSpec, resolution: Resolution, compiled: CompiledModel, t
         for name in compiled.inputs:
             series = _series(spec, name, simulation.condition)
             t, u = np.array(series.times), np.array(series.values)
-            if spec.inputs[name].interpolation != "step" and len(own) and (own[-1] > t[-1] or simulation.t0 < t[0]):
-                raise InputError([
-                    Finding("", 0, 0, f"input {name} in condition {simulation.condition}",
-                            f"covers {t[0]:g} to {t[-1]:g} and is needed from {simulation.t0:g} to {own[-1]:g}",
-                            "give samples for the whole time, or leave out the later measurements")
-                ])  # fmt: skip
+            if (
+                spec.inputs[name].interpolation != "step"
+                and len(own)
+                and (own[-1] > t[-1] or simulation.t0 < t[0])
+            ):
+                raise InputError.of(
+                    f"input {name} in condition {simulation.condition}",
+                    f"covers {t[0]:g} to {t[-1]:g} and is needed from {simulation.t0:g} to {own[-1]:g}",
+                    "give samples for the whole time, or leave out the later measurements",
+                )
             c = np.zeros((len(t), 4))
             c[:, 0] = u
             kind = spec.inputs[name].interpolation
@@ -320,11 +338,16 @@ def _knots(spec: ProblemSpec, resolution: Resolution, compiled: CompiledModel, t
             coefficients.append(c)
     empty = np.empty(0)
     pointer = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return pointer, np.concatenate([empty, *knot_times]), np.concatenate([empty, *[c.ravel() for c in coefficients]])
+    return (
+        pointer,
+        np.concatenate([empty, *knot_times]),
+        np.concatenate([empty, *[c.ravel() for c in coefficients]]),
+    )
 
 
 def _columns(resolution: Resolution, compiled: CompiledModel, kind: list[int]) -> list[np.ndarray]:
-    """The outer values that each simulation needs sensitivities for: those that vary and act on its dynamics."""
+    """The outer values that each simulation needs sensitivities for: those that vary and act on its
+    dynamics."""
     acting = sorted({*compiled.parameter_jacobian.column.tolist(), *compiled.initial_jacobian.column.tolist(),
                      *compiled.second_parameter_jacobian.column.tolist()})  # fmt: skip
     columns = []
@@ -360,8 +383,8 @@ def _noise_parameters(
 ) -> list[tuple[int, list[int]]]:
     """Estimated parameters that are themselves the noise of their rows and act nowhere else.
 
-    Their best value for given predictions is known in closed form. A prior, censored rows, Student-t noise or a
-    second place in the equations rules a parameter out.
+    Their best value for given predictions is known in closed form. A prior, censored rows, Student-t noise
+    or a second place in the equations rules a parameter out.
     """
     own_rows: dict[int, list[int]] = {}
     used_elsewhere: set[int] = set()
@@ -379,9 +402,11 @@ def _noise_parameters(
         entry = resolution.readouts[readout]
         entries = {n: resolution.maps[map_index][j] for n, j in position.items()}
         for name, outer in entries.items():
-            if entry.noise is not None and entry.noise.is_Symbol and entry.noise.name == name and kind[outer] >= 0:
+            if str(entry.noise) == name and kind[outer] >= 0:
                 own_rows.setdefault(kind[outer], []).append(i)
-                distributions.setdefault(kind[outer], set()).add(distribution_of(spec.observables[entry.name]))
+                distributions.setdefault(kind[outer], set()).add(
+                    distribution_of(spec.observables[entry.name])
+                )
                 if rows.censored[i]:
                     used_elsewhere.add(kind[outer])
                 if position[name] in compiled.readout_patterns[readout][1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from idfit.spec.priors import Prior
 class ParameterSpace:
     """The estimated parameters in order. `lower`, `upper`, `nominal` are on the natural scale.
 
-    `nominal` holds NaN where no value was given. `prior` is None for a parameter that is uniform on its estimation
-    scale within its bounds.
+    `nominal` holds NaN where no value was given. `prior` is None for a parameter that is uniform on its
+    estimation scale within its bounds.
     """
 
     names: tuple[str, ...]
@@ -48,8 +49,9 @@ class ParameterSpace:
         return np.where(np.isnan(self.nominal), middle, self.to_scaled(self.nominal))
 
     def to_scaled(self, values: Mapping[str, float] | Sequence[float] | np.ndarray) -> np.ndarray:
-        """theta from natural values: a vector (…, parameter) in order, or a mapping that names every parameter."""
-        return self._map(values, lambda code, p: scaled(code, p))
+        """theta from natural values: a vector (…, parameter) in order, or a mapping that names every
+        parameter."""
+        return self._map(values, scaled)
 
     def to_natural(self, theta: Sequence[float] | np.ndarray) -> np.ndarray:
         """Natural values from theta, a vector (…, parameter)."""
@@ -61,18 +63,19 @@ class ParameterSpace:
             unknown = [n for n in values if n not in self.names]
             if missing or unknown:
                 raise InputError(
-                    f"values for {', '.join(missing) or 'all'} are missing; not estimated: {', '.join(unknown) or 'none'}"
+                    f"values are missing for: {', '.join(missing) or 'none'}; "
+                    f"not estimated are: {', '.join(unknown) or 'none'}"
                 )
             values = [values[n] for n in self.names]
         given = np.asarray(values, dtype=float)
         if given.shape[-1:] != (len(self.names),):
-            raise InputError(f"a vector of shape {given.shape} was given for {len(self.names)} estimated parameters")
+            raise InputError(
+                f"a vector of shape {given.shape} was given for {len(self.names)} estimated parameters"
+            )
         result = np.empty_like(given)
         for k, scale in enumerate(self.scale):
-            code = SCALES.index(scale)
-            result[..., k] = [function(code, v) for v in given[..., k].ravel()] if given.ndim > 1 else function(code, given[k])
-            if given.ndim > 2:
-                raise InputError("parameter vectors have one or two dimensions")
+            convert = np.vectorize(partial(function, SCALES.index(scale)), otypes=[float])
+            result[..., k] = convert(given[..., k])
         return result
 
     def position(self, names: Iterable[str]) -> np.ndarray:
@@ -80,7 +83,9 @@ class ParameterSpace:
         names = list(names)
         for name in names:
             if name not in self.names:
-                raise InputError(f"{name!r} is not an estimated parameter; these are: {', '.join(self.names)}")
+                raise InputError(
+                    f"{name!r} is not an estimated parameter; these are: {', '.join(self.names)}"
+                )
         return np.array([self.names.index(n) for n in names], dtype=np.int64)
 
 

@@ -21,11 +21,11 @@ from idfit.problem.packing import Plan, build_plan
 from idfit.problem.parameters import ParameterSpace
 from idfit.problem.resolution import Resolution, resolve
 from idfit.spec.check import check
-from idfit.spec.measurements import measurement_table
-from idfit.spec.reading import read_problem
-from idfit.spec.writing import to_toml
+from idfit.spec.measurements import Missing, measurement_table
 from idfit.spec.priors import parse_prior
+from idfit.spec.reading import read_problem
 from idfit.spec.schema import MeasurementTable, ParameterSpec, ProblemSpec
+from idfit.spec.writing import to_toml
 
 # tolerance of the runs that find out how large the states are
 _SCOUTING_RTOL = 1e-4
@@ -34,12 +34,13 @@ _SCOUTING_RTOL = 1e-4
 class Problem:
     """Model, data, experiments, noise, bounds and priors, built from a `ProblemSpec` or from Python values.
 
-    ``Problem(model, data, conditions={}, parameters={}, noise={}, priors={})`` says all that the files can say:
+    ``Problem(model, data, conditions={}, parameters={}, noise={}, priors={})`` says all that the files can
+    say:
 
     model : a `Model`, or a `ProblemSpec` that already holds everything.
     data : path of a CSV file, mapping of columns, data frame, or `MeasurementTable`.
-    conditions, parameters, noise : the tables of the TOML format, as mappings; `noise` gives for each observable a
-    number, a formula, or a mapping with ``noise``, ``transform``, ``distribution``, ``per``.
+    conditions, parameters, noise : the tables of the TOML format, as mappings; `noise` gives for each
+    observable a number, a formula, or a mapping with ``noise``, ``transform``, ``distribution``, ``per``.
     priors : text for each parameter, ``"normal(0, 1)"``.
 
     Errors: `InputError` with every finding.
@@ -115,7 +116,8 @@ class Problem:
 
     @cached_property
     def state_scale(self) -> np.ndarray:
-        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal parameters."""
+        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal
+        parameters."""
         scale = None
         for _ in range(2):
             # a second round, as the first one weighs errors by guesses of the scales
@@ -128,7 +130,8 @@ class Problem:
         return build_plan(self.spec, self.resolution, self.parameters, other.state_scale)
 
     def _largest_states(self, plan: Plan) -> np.ndarray:
-        """Largest magnitude of each state at the nominal parameters over all simulations; 1 where it stays 0."""
+        """Largest magnitude of each state at the nominal parameters over all simulations; 1 where it stays
+        0."""
         n = len(plan.compiled.states)
         largest = np.zeros(n)
         q = self.outer_values(self.parameters.nominal_scaled, plan)
@@ -166,14 +169,15 @@ class Problem:
         return self.with_parameters({k: {"value": float(v), "fixed": True} for k, v in values.items()})
 
     def with_parameters(self, changes: Mapping[str, float | Mapping[str, Any]]) -> Problem:
-        """The problem with other nominal values (numbers) or other settings (mappings of the fields of the file)."""
+        """The problem with other nominal values (numbers) or other settings (mappings of the fields of the
+        file)."""
         parameters = dict(self.spec.parameters)
         for name, change in changes.items():
             fields = dict(change) if isinstance(change, Mapping) else {"value": float(change)}
             if name not in parameters and name not in self.parameters.names:
                 raise InputError(f"{name!r} is not a parameter; these are: {', '.join(parameters)}")
             before = parameters.get(name, ParameterSpec())
-            parameters[name] = ParameterSpec(**(before.model_dump(exclude_unset=True) | fields))
+            parameters[name] = ParameterSpec.model_validate(before.model_dump(exclude_unset=True) | fields)
         return build(self.spec.model_copy(update={"parameters": parameters}))
 
     def select(self, conditions: Iterable[str]) -> Problem:
@@ -182,7 +186,9 @@ class Problem:
         known = {*self.spec.conditions, *self.spec.measurements.condition}
         unknown = [c for c in wanted if c not in known]
         if unknown:
-            raise InputError(f"no condition {', '.join(map(repr, unknown))}; there are: {', '.join(sorted(known))}")
+            raise InputError(
+                f"no condition {', '.join(map(repr, unknown))}; there are: {', '.join(sorted(known))}"
+            )
         table = self.spec.measurements
         rows = [i for i, c in enumerate(table.condition) if c in wanted]
         return build(self.spec.model_copy(update={
@@ -204,10 +210,14 @@ def build(spec: ProblemSpec) -> Problem:
     return Problem(spec)
 
 
-def load(model: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, missing: str = "refuse") -> Problem:
-    """Read a problem from files: ``load("models/enzyme.toml", "data/enzyme.csv")``; without data, no measurements.
+def load(
+    model: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, missing: Missing = "refuse"
+) -> Problem:
+    """Read a problem from files: ``load("models/enzyme.toml", "data/enzyme.csv")``; without data, no
+    measurements.
 
-    missing : ``"refuse"`` or ``"drop"`` rows without a value. Errors: `InputError` with every finding of both files.
+    missing : ``"refuse"`` or ``"drop"`` rows without a value. Errors: `InputError` with every finding of
+    both files.
     """
     spec, _ = read_problem(Path(model), None if data is None else Path(data), missing=missing)
     return build(spec)
@@ -240,13 +250,12 @@ def _spec_of(
     noise: Mapping[str, Any],
     priors: Mapping[str, str],
 ) -> ProblemSpec:
-    """The spec of a model from Python; parameters that are not mentioned and not needed by noise stay undeclared."""
+    """The spec of a model from Python; parameters that are not mentioned and not needed by noise stay
+    undeclared."""
     missing = [n for n, _ in model.observables if n not in noise]
     if missing:
-        raise InputError([
-            Finding("", 0, 0, f"observable {n}", "has no noise", "give a number, a parameter or a formula in noise={...}")
-            for n in missing
-        ])  # fmt: skip
+        remedy = "give a number, a parameter or a formula in noise={...}"
+        raise InputError([Finding("", 0, 0, f"observable {n}", "has no noise", remedy) for n in missing])
     entries = {k: dict(v) if isinstance(v, Mapping) else {"value": v} for k, v in parameters.items()}
     for name, text in priors.items():
         entries.setdefault(name, {})["prior"] = text
@@ -256,7 +265,8 @@ def _spec_of(
         "assignments": {k: _text(e) for k, e in model.assignments},
         "parameters": {n: entries.pop(n, {}) for n in model.parameters} | entries,
         "observables": {
-            n: {"formula": _text(e)} | (dict(noise[n]) if isinstance(noise[n], Mapping) else {"noise": noise[n]})
+            n: {"formula": _text(e)}
+            | (dict(noise[n]) if isinstance(noise[n], Mapping) else {"noise": noise[n]})
             for n, e in model.observables
         },
         "conditions": conditions,

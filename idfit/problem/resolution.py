@@ -1,19 +1,21 @@
 """What every name stands for, in every experiment.
 
-The equations speak of *formal* parameters. In each simulation a formal parameter stands for an *outer value*: an
-estimated parameter (or the copy of it that belongs to this gel or subject), a number, or a formula of estimated
-parameters. This file resolves the texts of a `ProblemSpec` to that picture, without numbers from the engine.
+The equations speak of *formal* parameters. In each simulation a formal parameter stands for an *outer
+value*: an estimated parameter (or the copy of it that belongs to this gel or subject), a number, or a
+formula of estimated parameters. This file resolves the texts of a `ProblemSpec` to that picture, without
+numbers from the engine.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import sympy
 
-from idfit.errors import Finding, InputError
+from idfit.errors import InputError
 from idfit.expressions import names_in, parse
 from idfit.model import Model, Readout
 from idfit.model.model import in_order_of_use
@@ -45,7 +47,11 @@ def model_of(spec: ProblemSpec) -> Model:
                 amount = sympy.Rational(coefficient.numerator, coefficient.denominator) * rate
                 rates[state] += amount if volume is None else amount / parse(volume)
     set_states = {name for c in spec.conditions.values() for name in c.set if name in spec.states}
-    functions = {k: parse(i.formula) for k, i in spec.inputs.items() if not i.series and not _constant_input(i.formula)}
+    functions = {
+        k: parse(i.formula)
+        for k, i in spec.inputs.items()
+        if i.formula is not None and not i.series and not _constant_input(i.formula)
+    }
     assignments = {k: parse(f) for k, f in spec.assignments.items()} | functions
     return Model(
         states=tuple(spec.states),
@@ -98,7 +104,8 @@ class Simulation:
 
 @dataclass
 class Resolution:
-    """All names resolved. `outer` are expressions of estimated names; `maps[m][j]` is what formal parameter j is."""
+    """All names resolved. `outer` are expressions of estimated names; `maps[m][j]` is what formal parameter
+    j is."""
 
     model: Model
     formal: tuple[str, ...]
@@ -129,7 +136,11 @@ class _Environment:
         if name.endswith("(0)") and name[:-3] in self.spec.states:
             state = name[:-3]
             given = self.condition.set.get(state)
-            return self._of(self.spec.states[state].init, self.value) if given is None else self._of(given, self.base)
+            return (
+                self._of(self.spec.states[state].init, self.value)
+                if given is None
+                else self._of(given, self.base)
+            )
         return self.base(name)
 
     def base(self, name: str) -> sympy.Expr:
@@ -141,10 +152,12 @@ class _Environment:
             return self._of(spec.inputs[name].formula or 0.0, self.value)
         parameter = spec.parameters.get(name)
         if parameter is None:
-            raise InputError([Finding(spec.name, 0, 0, repr(name), "is not declared", "declare it under [parameters]")])
+            raise InputError.of(
+                repr(name), "is not declared", "declare it under [parameters]", file=spec.name
+            )
         if parameter.tie is not None:
             if name in self._open:
-                raise InputError([Finding(spec.name, 0, 0, name, "is tied to itself in a circle")])
+                raise InputError.of(name, "is tied to itself in a circle", file=spec.name)
             self._open.append(name)
             tied = self._of(parameter.tie, self.value)
             self._open.pop()
@@ -157,12 +170,12 @@ class _Environment:
             name = copy
         if parameter.fixed or (parameter.min is not None and parameter.min == parameter.max):
             if parameter.value is None and parameter.min is None:
-                raise InputError([Finding(spec.name, 0, 0, name, "is fixed and has no value", "give it one")])
+                raise InputError.of(name, "is fixed and has no value", "give it one", file=spec.name)
             return sympy.Float(parameter.min if parameter.value is None else parameter.value, 17)
         self.estimated[name] = parameter
         return sympy.Symbol(name)
 
-    def _of(self, formula: float | str, lookup) -> sympy.Expr:
+    def _of(self, formula: float | str, lookup: Callable[[str], sympy.Expr]) -> Any:
         expression = parse(formula)
         if isinstance(expression, sympy.Symbol):
             return lookup(expression.name)
@@ -189,7 +202,9 @@ def resolve(spec: ProblemSpec) -> Resolution:
         for name in names_in(parse(f))
     }
     observed = dict(model.observables)
-    read = _through(assignments | observed, [e for r in readouts for e in (r.formula, r.noise) if e is not None])
+    read = _through(
+        assignments | observed, [e for r in readouts for e in (r.formula, r.noise) if e is not None]
+    )
     formal = tuple(n for n in model.parameters if n in dynamic | read)
     result = Resolution(model, formal, frozenset(dynamic), readouts, {})
     builder = _Builder(spec, result, dynamic | in_doses, assignments | observed)
@@ -260,7 +275,8 @@ class _Builder:
         if key not in self.map_cache:
             environment = self._environment(condition, copies)
             entries = tuple(
-                self.outer(environment.value(n) if n in names else sympy.Integer(0)) for n in self.result.formal
+                self.outer(environment.value(n) if n in names else sympy.Integer(0))
+                for n in self.result.formal
             )
             self.estimated |= environment.estimated
             self.map_cache[key] = self.map_index.setdefault(entries, len(self.result.maps))
@@ -284,8 +300,8 @@ class _Builder:
             self.estimated |= environment.estimated
             early = [d.time for d in doses if d.time < spec.t0]
             if early:
-                raise InputError(
-                    [Finding("", 0, 0, f"condition {condition}: dose at {min(early)}", f"is before the start at {spec.t0}")]
+                raise InputError.of(
+                    f"condition {condition}: dose at {min(early)}", f"is before the start at {spec.t0}"
                 )
             number = self.map(condition, copies, self.result.dynamic)
             self.simulation_index[key] = len(self.result.simulations)
@@ -303,10 +319,13 @@ class _Builder:
         simulation = self.simulation(condition, {k: v for k, v in copies.items() if k in self.own})
         if table.time[row] < result.simulations[simulation].t0:
             start = result.simulations[simulation].t0
-            raise InputError([
-                Finding(table.file, table.line[row] if table.line else 0, 0, f"time {table.time[row]:g}",
-                        f"is before the start of condition {condition!r} at {start:g}", "set t0 of the condition")
-            ])  # fmt: skip
+            raise InputError.of(
+                f"time {table.time[row]:g}",
+                f"is before the start of condition {condition!r} at {start:g}",
+                "set t0 of the condition",
+                file=table.file,
+                line=table.line[row] if table.line else 0,
+            )
         result.row_simulation.append(simulation)
         result.row_map.append(self.map(condition, copies, self.read[name]))
         sd = math.nan
@@ -322,8 +341,8 @@ class _Builder:
             return table.replicate[row]
         if column not in table.columns:
             have = ", ".join(table.columns) or "none"
-            raise InputError(
-                [Finding(table.file, 0, 0, f"column {column!r}", f"is needed by `per`; further columns are: {have}")]
+            raise InputError.of(
+                f"column {column!r}", f"is needed by `per`; further columns are: {have}", file=table.file
             )
         return table.columns[column][row]
 

@@ -1,6 +1,9 @@
-"""Simulating a problem: predictions of the measurements, curves between them, and data drawn from the model."""
+"""Simulating a problem: predictions of the measurements, curves between them, and data drawn from the
+model."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import xarray as xr
@@ -28,11 +31,12 @@ def simulate(
 ) -> xr.Dataset:
     """Predictions of all measurements, and curves of observables and states, at theta.
 
-    theta : (parameter,) estimation scale; the nominal values if None. times : (grid,) where the curves are wanted;
-    by default between the start and the last measurement of each condition, densest where the data are.
+    theta : (parameter,) estimation scale; the nominal values if None. times : (grid,) where the curves are
+    wanted; by default between the start and the last measurement of each condition, densest where the data
+    are.
 
-    Returns a dataset of the group ``simulation``. `status` says whether the measurements could be predicted; what
-    could not is NaN. Errors: `InputError` if there are neither measurements nor times.
+    Returns a dataset of the group ``simulation``. `status` says whether the measurements could be
+    predicted; what could not is NaN. Errors: `InputError` if there are neither measurements nor times.
     """
     theta = problem.parameters.nominal_scaled if theta is None else np.asarray(theta, dtype=float)
     table = problem.spec.measurements
@@ -99,7 +103,9 @@ def _curves(
             simulation_of[simulation.label] = i
             representative |= {(simulation.label, name): None for name in spec.observables}
     labels = list(simulation_of)
-    observables = [name for name in spec.observables if any((label, name) in representative for label in labels)]
+    observables = [
+        name for name in spec.observables if any((label, name) in representative for label in labels)
+    ]
     longest = max((len(t) for t in problem.plan.times), default=0)
     size = len(times) if times is not None else min(max(_GRID, longest), _LONGEST_GRID)
     grids = {
@@ -109,7 +115,9 @@ def _curves(
         for label, s in simulation_of.items()
     }
     wanted = [(label, name, row) for (label, name), row in representative.items()]
-    rows = _grid_table(table, [(row, label, name, grids[label]) for label, name, row in wanted], resolution, simulation_of)
+    rows = _grid_table(
+        table, [(row, label, name, grids[label]) for label, name, row in wanted], resolution, simulation_of
+    )
     dense = Problem.unchecked(spec.model_copy(update={"measurements": rows}), problem.parameters)
     shape = (len(labels), len(observables), size)
     trajectory, noise = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -154,7 +162,10 @@ def _grid_table(table: MeasurementTable, wanted, resolution, simulation_of) -> M
             further[k] += [table.columns[k][row] if row is not None else ""] * n
     n = len(columns["time"])
     return MeasurementTable(
-        **{k: tuple(v) for k, v in columns.items()},
+        condition=tuple(columns["condition"]),
+        time=tuple(columns["time"]),
+        observable=tuple(columns["observable"]),
+        replicate=tuple(columns["replicate"]),
         value=(1.0,) * n,
         sd=(1.0,) * n,
         censored=("",) * n,
@@ -187,8 +198,11 @@ def _row_labels(problem: Problem) -> list[str]:
     return [_label(problem, row) for row in range(len(problem.spec.measurements))]
 
 
-def simulate_data(problem: Problem, theta: np.ndarray | None = None, *, seed: int, rtol: float = 1e-8) -> Problem:
-    """The same problem with measurements drawn from its noise model at theta (estimation scale; nominal if None).
+def simulate_data(
+    problem: Problem, theta: np.ndarray | None = None, *, seed: int, rtol: float = 1e-8
+) -> Problem:
+    """The same problem with measurements drawn from its noise model at theta (estimation scale; nominal if
+    None).
 
     A censored measurement is drawn too, and stays censored only if the draw is beyond its limit.
 
@@ -207,7 +221,7 @@ def simulate_data(problem: Problem, theta: np.ndarray | None = None, *, seed: in
         draw = (
             rng.standard_normal() if distribution == "normal"
             else rng.laplace() if distribution == "laplace"
-            else rng.standard_t(observable.dof)
+            else rng.standard_t(observable.dof or math.nan)
         )  # fmt: skip
         code = TRANSFORMS.index(transform_of(observable))
         forward = (lambda v: v, np.log, np.log10, np.log2)[code]
@@ -217,6 +231,11 @@ def simulate_data(problem: Problem, theta: np.ndarray | None = None, *, seed: in
         values.append(table.value[i] if beyond else value)
         censored[i] = censored[i] if beyond else ""
     drawn = table.model_copy(
-        update={"value": tuple(values), "censored": tuple(censored), "file": f"drawn with seed {seed}", "sha256": ""}
+        update={
+            "value": tuple(values),
+            "censored": tuple(censored),
+            "file": f"drawn with seed {seed}",
+            "sha256": "",
+        }
     )
     return Problem(problem.spec.model_copy(update={"measurements": drawn}))
