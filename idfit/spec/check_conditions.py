@@ -9,6 +9,7 @@ from idfit.spec.schema import ConditionSpec, InputSpec, ProblemSpec
 from idfit.spec.toml_positions import Path
 
 MOST_DOSES = 100_000
+CLOSE = 1e-9
 
 
 def check_conditions(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
@@ -96,6 +97,7 @@ def check_inputs(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
                 remedy = did_you_mean(condition, spec.conditions, "declare it under [conditions]")
                 rule = f"'{clipped(condition)}' is not a condition of the model"
                 findings.error(path, place, rule, remedy, "D21")
+        _check_coverage(path, given, spec, findings)
         lacking = [c for c in spec.conditions if c not in given.series]
         if given.series and "" not in given.series and (lacking or not spec.conditions):
             rule = (
@@ -104,6 +106,25 @@ def check_inputs(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
                 else "has samples for conditions only"
             )
             findings.error(path, dotted(path), rule, "add them", "D22")
+
+
+def _check_coverage(path: Path, given: InputSpec, spec: ProblemSpec, findings: Findings) -> None:
+    """Interpolated samples must reach from the start of a condition to its last measurement; steps go on."""
+    table = spec.measurements
+    ends = dict.fromkeys(table.condition, 0.0)
+    for condition, time in zip(table.condition, table.time, strict=True):
+        ends[condition] = max(ends[condition], time)
+    for condition, end in ends.items():
+        series = given.series.get(condition, given.series.get(""))
+        start = spec.conditions[condition].t0 if condition in spec.conditions else 0.0
+        slack = CLOSE * max(abs(start), abs(end))
+        if series is None or not series.times or given.interpolation == "step":
+            continue
+        if series.times[0] > start + slack or series.times[-1] < end - slack:
+            rule = f"has samples from {series.times[0]:g} to {series.times[-1]:g}"
+            rule += f", and condition '{clipped(condition)}' needs them from {start:g} to {end:g}"
+            findings.error(path, dotted(path), rule, "add samples, or leave out later measurements", "D27")
+            return
 
 
 def _series_problem(given: InputSpec, times: tuple[float, ...], values: tuple[float, ...]) -> str:

@@ -181,7 +181,7 @@ def check_cycles(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
     }
     kinds = declared(spec)
     for section, paths in groups.items():
-        own = frozenset(name for name in paths if kinds[name] == section)
+        own = frozenset(name for name in paths if kinds.get(name) == section)
         graph = {name: formulas.names.get(path, frozenset()) & own for name, path in paths.items()}
         for _ in range(MOST_CIRCLES):
             if not (cycle := _cycle(graph)):

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from itertools import pairwise
 
+from idfit.spec.check_names import copy_of
 from idfit.spec.check_parameters import is_estimated
 from idfit.spec.findings import Findings, clipped, did_you_mean, listed
 from idfit.spec.measurements import DEFAULT_CONDITION
@@ -170,7 +171,8 @@ def _tell_about(name: str, observable: ObservableSpec, table: MeasurementTable, 
 
 
 def _tell_few_data(spec: ProblemSpec, findings: Findings) -> None:
-    number = sum(_copies(name, spec) for name, p in spec.parameters.items() if is_estimated(p))
+    estimated = [name for name, p in spec.parameters.items() if is_estimated(p) and not copy_of(name)]
+    number = sum(_copies(name, spec) for name in estimated)
     if number > len(spec.measurements):
         given = f"{number} parameters, {len(spec.measurements)} measurements"
         rule = "there are more estimated parameters than measurements"

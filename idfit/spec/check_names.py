@@ -18,7 +18,14 @@ TIME_NAMES = frozenset({"t", "time"})
 
 def declared(spec: ProblemSpec) -> dict[str, str]:
     """Every name that a formula can use, with the section that declares it."""
-    return {name: section for section in reversed(NAME_SECTIONS) for name in getattr(spec, section)}
+    names = {name: section for section in reversed(NAME_SECTIONS) for name in getattr(spec, section)}
+    return {name: section for name, section in names.items() if copy_of(name) is None}
+
+
+def copy_of(name: str) -> tuple[str, str] | None:
+    """Parameter and column value of a copy: ``k[gel1]`` is (``k``, ``gel1``)."""
+    parameter, bracket, value = name.partition("[")
+    return (parameter, value[:-1]) if bracket and value.endswith("]") and is_identifier(parameter) else None
 
 
 def check_names(spec: ProblemSpec, findings: Findings) -> None:
@@ -26,6 +33,8 @@ def check_names(spec: ProblemSpec, findings: Findings) -> None:
     for section in NAME_SECTIONS:
         for name in getattr(spec, section):
             path: Path = (section, name)
+            if section == "parameters" and copy_of(name):
+                continue  # an entry for a copy; see check_parameters
             if not is_identifier(name) or len(name) > LONGEST_NAME:
                 _refuse_name(path, name, findings)
             elif name in first:

@@ -6,7 +6,8 @@ import math
 
 from idfit.expressions import ExpressionError
 from idfit.spec.check_formulas import Formulas
-from idfit.spec.findings import Findings, dotted
+from idfit.spec.check_names import copy_of, declared
+from idfit.spec.findings import Findings, clipped, did_you_mean, dotted
 from idfit.spec.priors import parse_prior
 from idfit.spec.schema import ParameterSpec, ProblemSpec, Scale
 from idfit.spec.toml_positions import Path
@@ -28,6 +29,9 @@ def check_parameters(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
     used = formulas.used()
     for name, parameter in spec.parameters.items():
         path: Path = ("parameters", name)
+        if copy := copy_of(name):
+            _check_copy(path, parameter, *copy, spec, findings)
+            continue
         if parameter.tie is not None:
             _check_tie(path, parameter, findings)
         elif parameter.fixed:
@@ -36,13 +40,48 @@ def check_parameters(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
             _check_bounds(path, parameter, findings)
         if parameter.prior is not None:
             _check_prior(path, parameter, findings)
-        if parameter.per is not None:
-            _check_copies(path, parameter, spec, formulas, findings)
         if name not in used:
             rule = "no formula uses it" + (
                 "; the data cannot determine it" if is_estimated(parameter) else ""
             )
             findings.notice(path, dotted(path), rule, "delete it, or use it", "P10")
+
+
+def with_copy(parameter: ParameterSpec, own: ParameterSpec) -> ParameterSpec:
+    """Settings of a copy: what its own entry says, and the parameter's for the rest."""
+    return parameter.model_copy(update=own.model_dump(exclude_unset=True))
+
+
+def _check_copy(
+    path: Path, own: ParameterSpec, name: str, value: str, spec: ProblemSpec, findings: Findings
+) -> None:
+    """An entry such as ``k[gel1]`` for one of the copies of a parameter."""
+    parameter = spec.parameters.get(name)
+    columns = {o.per[name] for o in spec.observables.values() if name in o.per}
+    if parameter is None or not (columns or parameter.per):
+        rule = f"is for a copy of '{clipped(name)}', which " + (
+            "has no copies" if parameter else "is not declared"
+        )
+        remedy = "write per = ..." if parameter else did_you_mean(name, declared(spec), "declare it")
+        findings.error(path, dotted(path), rule, remedy, "E12")
+        return
+    for key in ("tie", "per"):
+        if getattr(own, key) is not None:
+            rule = f"a copy has no {key!r} of its own"
+            findings.error((*path, key), dotted((*path, key)), rule, f"write it with {name}", "P03")
+            return
+    merged = with_copy(parameter, own)
+    if merged.fixed:
+        _check_fixed(path, merged, spec, findings)
+    else:
+        _check_bounds(path, merged, findings)
+    if own.prior is not None:
+        _check_prior(path, merged, findings)
+    table = spec.measurements
+    known = {"condition": (*table.condition, *spec.conditions), "replicate": table.replicate, **table.columns}
+    if len(table) and not any(value in known.get(column, ()) for column in columns | {parameter.per or ""}):
+        rule = f"the data have no '{clipped(value)}', so there is no such copy"
+        findings.notice(path, dotted(path), rule, "delete the entry, or correct it", "D22")
 
 
 def _check_tie(path: Path, parameter: ParameterSpec, findings: Findings) -> None:
@@ -167,17 +206,3 @@ def _scaled(value: float, scale: Scale) -> float:
     if scale == "logit":
         return math.log(value / (1 - value))
     return math.log10(value) if scale == "log10" else math.log(value)
-
-
-def _check_copies(
-    path: Path, parameter: ParameterSpec, spec: ProblemSpec, formulas: Formulas, findings: Findings
-) -> None:
-    """`per = "condition"` is possible everywhere; a column of the data is known to observables only."""
-    if parameter.per == "condition":
-        return
-    name = path[1]
-    inside = [p for p, names in formulas.names.items() if name in names and p[0] != "observables"]
-    if inside:
-        rule = f"has copies per data column '{parameter.per}', but {dotted(inside[0])} uses it"
-        remedy = 'only observables know the columns; use per = "condition" for the dynamics'
-        findings.error((*path, "per"), dotted((*path, "per")), rule, remedy, "D21")

@@ -60,9 +60,13 @@ class ReactionSpec(_Entry):
 
 
 class ParameterSpec(_Entry):
-    """A parameter on the natural scale. `tie` is a formula of other parameters; `per` names the data column
-    (or ``condition``) for each value of which there is a copy of its own. `prior` is a text that
-    `idfit.spec.priors.parse_prior` reads: ``normal(0, 1)`` or ``log-normal(-4.6, 1) on estimation``."""
+    """A parameter on the natural scale. `tie` is a formula of other parameters. `prior` is a text that
+    `idfit.spec.priors.parse_prior` reads: ``normal(0, 1)`` or ``log-normal(-4.6, 1) on estimation``.
+
+    `per` names the data column (or ``condition``) for each value of which there is a copy of its own. An
+    entry named ``k[gel1]`` says what is different for the copy of `k` that belongs to ``gel1``: any of value,
+    min, max, scale, fixed and prior.
+    """
 
     value: Number | None = None
     min: Number | None = None

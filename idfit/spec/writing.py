@@ -18,10 +18,12 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from idfit.errors import InputError, StorageError
+from idfit.spec.check_names import copy_of
 from idfit.spec.files import MAX_MODEL_BYTES, read_text
 from idfit.spec.findings import Findings, Positions, dotted, is_plain_number
 from idfit.spec.references import input_to_raw
 from idfit.spec.schema import MeasurementTable, ProblemSpec
+from idfit.spec.toml_positions import Path, toml_positions
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _HEADED = ("conditions",)
@@ -50,6 +52,12 @@ def _content(spec: ProblemSpec) -> dict[str, Any]:
     content = {key: content[key] for key in ProblemSpec.model_fields if key in content}
     for name, state in spec.states.items():
         content["states"][name] = {"init": state.init, **content["states"][name]}
+    for name, parameter in spec.parameters.items():
+        if copy_of(
+            name
+        ):  # what is set counts, even where it is the default, because the rest is the parameter's
+            own = parameter.model_dump(exclude_unset=True)
+            content["parameters"][name] = {key: value for key, value in own.items() if value is not None}
     if spec.inputs:
         content["inputs"] = {name: input_to_raw(given) for name, given in spec.inputs.items()}
     return content
@@ -118,9 +126,13 @@ def updated_toml(model: str | os.PathLike[str], values: Mapping[str, float]) -> 
         raise InputError(f"{file} is not TOML; see `idfit check`") from None
     findings = Findings(Positions.of(text, file))
     parameters = document.get("parameters", {})
+    copies: dict[str, float] = {}
     for name, value in values.items():
         path = ("parameters", name)
-        if not isinstance(parameters.get(name), dict):
+        copy = copy_of(name)
+        if copy and name not in parameters and copy[0] in parameters and math.isfinite(value):
+            copies[name] = value
+        elif not isinstance(parameters.get(name), dict):
             findings.error(path, dotted(path), "is not in the file", "update only what it declares", "P10")
         elif not math.isfinite(value):
             findings.error(path, f"{dotted(path)} = {value}", "is not a finite number", "", "P04")
@@ -129,7 +141,27 @@ def updated_toml(model: str | os.PathLike[str], values: Mapping[str, float]) -> 
         else:
             _put(parameters[name], float(value))
     findings.raise_errors()
-    return tomlkit.dumps(document)
+    return _with_copies(tomlkit.dumps(document), copies)
+
+
+def _with_copies(text: str, copies: Mapping[str, float]) -> str:
+    """New entries ``"k[gel1]" = { value = 1 }`` below the line of `k`, or at the end if `k` has a header."""
+    places = toml_positions(text)
+    lines = text.split("\n")
+    new: dict[int, list[str]] = {}
+    for name, value in copies.items():
+        path: Path = ("parameters", name.partition("[")[0])
+        place = places[path]
+        has_header = lines[place.line - 1].lstrip().startswith("[")
+        if has_header:
+            entry = ["", f"[parameters.{_key(name)}]", f"value = {_number(value)}"]
+        else:
+            entry = [f"{_key(name)} = {{ value = {_number(value)} }}"]
+        last = max(p.value_line for key, p in places.items() if key[:2] == path)
+        new.setdefault(len(lines) if has_header else last, []).extend(entry)
+    for line in sorted(new, reverse=True):
+        lines[line:line] = new[line]
+    return "\n".join(lines)
 
 
 def _put(parameter: Any, value: float) -> None:

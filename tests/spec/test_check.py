@@ -328,6 +328,16 @@ class TestInputs:
         )
         assert [(f.line, f.code) for f in findings] == [(3, "D14"), (4, "D16")]
 
+    @pytest.mark.parametrize(("times", "good"), [("[0, 2]", True), ("[0, 1.9]", False), ("[0.1, 2]", False)])
+    def test_samples_reach_to_the_last_measurement(self, read, refused, times, good):
+        samples = f"times = {times}, values = [1, 2]"
+        if good:
+            assert read(model=self.add(f"u = {{ {samples} }}"), data=DATA)[1] == []
+        else:
+            (finding,) = refused(model=self.add(f"u = {{ {samples} }}"), data=DATA)
+            assert "condition 'control' needs them from 0 to 2" in finding.rule
+        assert read(model=self.add(f'u = {{ {samples}, interpolation = "step" }}'), data=DATA)[1] == []
+
     def test_only_constant_inputs_can_be_set(self, read, refused):
         assert read("k = 0.2", "u = 0.2", model=self.add("u = 1"))[1] == []
         (finding,) = refused("k = 0.2", "u = 0.2", model=self.add('u = "t"'))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from conftest import MODEL, line_of
+from conftest import DATA, MODEL, line_of
 
 from idfit.expressions import ExpressionError
+from idfit.spec.check_parameters import with_copy
 from idfit.spec.priors import PRIOR_ARGUMENTS, Prior, parse_prior
 
 K = 'k = { value = 0.1, min = 1e-4, max = 1e2, scale = "log10" }'
@@ -35,7 +36,6 @@ K = 'k = { value = 0.1, min = 1e-4, max = 1e2, scale = "log10" }'
         ('{ tie = "2*A" }', "E12", "tie", "a tie may use parameters, constants"),
         ('{ tie = "2*t" }', "E12", "tie", "a tie may not depend on the time"),
         ('{ tie = "k" }', "M17", "tie", "k -> k - refers to itself"),
-        ('{ value = 1, min = 0, max = 2, per = "gel" }', "D21", "per", "reactions.r.rate uses it"),
         ('{ value = 1, min = 0, max = 2, prior = "normall(0, 1)" }', "P14", "prior", "'normal'?"),
         ('{ value = 1, min = -1, max = 2, prior = "log-normal(0, 1)" }', "P14", "prior", "bounds"),
         ('{ value = 1, min = 0, max = 9, prior = "uniform(0, 5)" }', "P14", "prior", "[0, 5] only"),
@@ -93,6 +93,38 @@ def test_a_fixed_parameter_without_value_is_fine_if_every_condition_sets_it(read
         "[conditions.control]", "[conditions.control]\nset = { k = 1 }"
     )
     assert read(model=model)[1] == []
+
+
+COPIES = K.replace(" }", ', per = "condition" }')
+
+
+@pytest.mark.parametrize(
+    ("base", "entry", "code", "words"),
+    [
+        (K, '"k[control]" = { value = 1 }', "E12", "which has no copies"),
+        (COPIES, '"kk[control]" = { value = 1 }', "E12", "is not declared - did you mean 'k'?"),
+        (COPIES, '"k[control]" = { value = 1e3 }', "P07", "value = 1000 is above max = 100"),
+        (COPIES, '"k[control]" = { min = 0 }', "P05", "must be positive"),
+        (COPIES, '"k[control]" = { tie = "sd" }', "P03", "a copy has no 'tie'"),
+        (COPIES, '"k[control]" = { prior = "uniform(1, 2)" }', "P14", "bounds are [0.0001, 100]"),
+        (COPIES, '"k[" = { value = 1, fixed = true }', "S10", "is not a name"),
+    ],
+)
+def test_an_entry_for_a_copy_is_refused(refused, base, entry, code, words):
+    (finding,) = refused(K, f"{base}\n{entry}")
+    assert finding.code == code
+    assert words in str(finding)
+    assert finding.line == line_of(MODEL, K) + 1
+
+
+def test_an_entry_for_a_copy_is_accepted(read):
+    copies = '"k[control]" = { value = 50, max = 60 }\n"k[other]" = { fixed = true }'
+    spec, findings = read(K, f"{COPIES}\n{copies}", data=DATA)
+    (notice,) = findings
+    assert notice.given == 'parameters."k[other]"'
+    assert "the data have no 'other'" in notice.rule
+    merged = with_copy(spec.parameters["k"], spec.parameters["k[control]"])
+    assert (merged.value, merged.min, merged.max, merged.scale) == (50, 1e-4, 60, "log10")
 
 
 def test_an_unused_parameter_is_noticed(read):

@@ -184,6 +184,26 @@ class TestUpdating:
         assert tomllib.loads(new)["parameters"]["k"] == {"min": 0, "max": 1, "value": 1 / 3}
         assert ("#" in new) == ("#" in text)
 
+    def test_copies_get_entries_of_their_own_below_their_parameter(self):
+        text = MODEL.replace("max = 10 }", 'max = 10, per = "condition" }  # start')
+        new = updated_toml(text, {"A0": 2.0, "A0[control]": 1.5, "A0[treated]": 2.5})
+        line = 'A0 = { value = 2, min = 0, max = 10, per = "condition" }  # start\n'
+        copies = '"A0[control]" = { value = 1.5 }\n"A0[treated]" = { value = 2.5 }\n'
+        assert line + copies + "sd = " in new
+        spec, findings = read_model_text(new)
+        assert findings == []
+        assert spec.parameters["A0[treated]"].value == 2.5
+        again = updated_toml(new, {"A0[treated]": 3.5})
+        assert again == new.replace("2.5", "3.5")
+        assert read_model_text(to_toml(spec))[0] == spec
+
+    def test_copies_of_a_parameter_with_a_header(self):
+        text = (
+            '[parameters.k]\nmin = 0\nmax = 1\nper = "gel"\n[observables]\ny = { formula = "k", noise = 1 }\n'
+        )
+        spec, _ = read_model_text(updated_toml(text, {"k[1]": 0.5}))
+        assert spec.parameters["k[1]"].value == 0.5
+
     def test_a_file_is_read_but_not_written(self, tmp_path):
         path = tmp_path / "m.toml"
         path.write_bytes(b"\xef\xbb\xbf" + MODEL.encode())
