@@ -13,7 +13,7 @@ from idfit.spec.files import MAX_MODEL_BYTES, read_text
 from idfit.spec.findings import Findings, shown
 from idfit.spec.measurements import Missing, measurements_of, text_table
 from idfit.spec.references import Beside, resolve_condition_table, resolve_inputs
-from idfit.spec.schema import MeasurementTable, ProblemSpec
+from idfit.spec.schema import ProblemSpec
 from idfit.spec.tables import TextTable, read_table
 from idfit.spec.toml_text import load_toml
 from idfit.spec.validation import validated
@@ -100,7 +100,3 @@ def _measured(
     else:
         return text_table(inline, f"{file} [measurements]", findings)
     return None
-
-
-def without_measurements(spec: ProblemSpec) -> ProblemSpec:
-    return spec.model_copy(update={"measurements": MeasurementTable()})

@@ -6,7 +6,6 @@ import copy
 from contextlib import suppress
 
 import tomlkit
-from conftest import DATA, MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from idfit.spec.findings import Findings
 from idfit.spec.measurements import measurements_of
 from idfit.spec.reading import read_model_text
 from idfit.spec.tables import parse_table
+from tests.spec.sound import DATA, MODEL
 
 FULL = (
     MODEL

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from conftest import DATA, MODEL, line_of
 
 from idfit.expressions import ExpressionError
 from idfit.spec.check import check
 from idfit.spec.reaction_equations import parse_equation
 from idfit.spec.reading import read_problem
 from idfit.spec.schema import MeasurementTable, ProblemSpec, StateSpec
+from tests.spec.sound import DATA, MODEL, line_of
 
 
 class TestFormulas:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from conftest import DATA, MODEL, line_of
 
 from idfit.errors import InputError
 from idfit.spec import tables
 from idfit.spec.measurements import measurement_table
 from idfit.spec.reading import read_problem
+from tests.spec.sound import DATA, MODEL, line_of
 
 ONE = MODEL.replace('z = { formula = "B", noise = "sd", unit = "nM" }\n', "").split("[conditions")[0]
 """One observable and no conditions: neither needs a column."""

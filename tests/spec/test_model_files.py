@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import MODEL, line_of
 
 from idfit.errors import InputError
 from idfit.spec import files
 from idfit.spec.reading import read_model_text, read_problem
+from tests.spec.sound import MODEL, line_of
 
 
 def findings_of(path: str | Path) -> tuple:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from conftest import DATA, MODEL, line_of
 
 from idfit.expressions import ExpressionError
 from idfit.spec.check_parameters import with_copy
 from idfit.spec.priors import PRIOR_ARGUMENTS, Prior, parse_prior
+from tests.spec.sound import DATA, MODEL, line_of
 
 K = 'k = { value = 0.1, min = 1e-4, max = 1e2, scale = "log10" }'
 

@@ -7,7 +7,6 @@ import math
 import tomllib
 
 import pytest
-from conftest import DATA, MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +32,7 @@ from idfit.spec.schema import (
 from idfit.spec.toml_text import load_toml
 from idfit.spec.validation import validated
 from idfit.spec.writing import hashes, to_toml, updated_toml, write_measurements
+from tests.spec.sound import DATA, MODEL
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
