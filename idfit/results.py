@@ -235,7 +235,14 @@ GROUPS: Mapping[str, Group] = {
             ),
             "estimate": _number("parameter", "best fit, natural scale", _IN_UNIT),
             "standard_error": _number(
-                "space parameter", "standard error from the Fisher information at the best fit", optional=True
+                "space parameter",
+                "standard error from the observed information: the Hessian of the objective at the best fit",
+                optional=True,
+            ),
+            "standard_error_expected": _number(
+                "space parameter",
+                "standard error from the expected (Fisher) information at the best fit",
+                optional=True,
             ),
             "standard_error_unbiased": _number(
                 "space parameter",
@@ -247,6 +254,11 @@ GROUPS: Mapping[str, Group] = {
             ),
             "fim": _number(
                 "parameter parameter_", "Fisher information at the best fit, estimation scale", optional=True
+            ),
+            "hessian": _number(
+                "parameter parameter_",
+                "Hessian of the objective at the best fit, estimation scale",
+                optional=True,
             ),
             "chi2": _number("", "sum of squared standardised residuals at the best fit", optional=True),
             "n_data": _count("", "number of measurements", optional=True),

@@ -177,7 +177,7 @@ def _collected(
     hits, rate, interval = hit_rates(cluster)
     leaders = [int(np.flatnonzero(cluster == c)[np.argmin(value[cluster == c])]) for c in range(len(hits))]
     theta = columns["theta"][leaders[0]]
-    ev = objective(theta, 1)
+    ev = objective(theta, 2)
     space = problem.parameters
     variables = columns | {
         "cluster": cluster,
@@ -210,13 +210,18 @@ def _statistics(problem: Problem, theta: np.ndarray, ev: Evaluation, attrs: dict
     )
     assert ev.fim is not None
     assert ev.prior_fim is not None
+    assert ev.hessian is not None
     # without states nothing is integrated, and the information is exact to rounding
     tolerance = max(attrs["rtol"], 1e-14) if problem.model.states else 1e-14
-    spread = covariance(ev.fim + ev.prior_fim, at_bound == BoundSide.INSIDE, tolerance)
-    with np.errstate(invalid="ignore"):
-        error = np.sqrt(np.diag(spread))
-    step = 1e-6
-    slope = (space.to_natural(theta + step) - space.to_natural(theta - step)) / (2 * step)
+    inside = at_bound == BoundSide.INSIDE
+    slope = np.abs(space.slope(theta))
+
+    def errors(information: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            error = np.sqrt(np.diag(covariance(information, inside, tolerance)))
+        return np.stack([error, error * slope])
+
+    expected = errors(ev.fim + ev.prior_fim)
     measured = np.isfinite(ev.residual)
     n, k = int(measured.sum()), len(space)
     n_all = len(ev.residual)
@@ -233,11 +238,12 @@ def _statistics(problem: Problem, theta: np.ndarray, ev: Evaluation, attrs: dict
         attrs["delta_nllh_chi2_95"] = float(stats.chi2.ppf(0.95, 1)) / 2
         attrs["delta_nllh_f_95"] = 0.5 * n * math.log1p(float(stats.f.ppf(0.95, 1, dof)) / dof)
     return {
-        "standard_error": np.stack([error, error * np.abs(slope)]),
-        "standard_error_unbiased": np.stack([error, error * np.abs(slope)])
-        * attrs.get("sigma_correction", math.nan),
+        "standard_error": errors(ev.hessian),
+        "standard_error_expected": expected,
+        "standard_error_unbiased": expected * attrs.get("sigma_correction", math.nan),
         "at_bound": at_bound.astype(np.int8),
         "fim": ev.fim,
+        "hessian": ev.hessian,
         "chi2": ev.chi2,
         "n_data": n_all,
         "dof": dof,

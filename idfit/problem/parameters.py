@@ -57,6 +57,10 @@ class ParameterSpace:
         """Natural values from theta, a vector (…, parameter)."""
         return self._map(theta, lambda code, v: natural(code, v)[0])
 
+    def slope(self, theta: Sequence[float] | np.ndarray) -> np.ndarray:
+        """dp/dtheta of each parameter at theta, a vector (…, parameter)."""
+        return self._map(theta, lambda code, v: natural(code, v)[1])
+
     def _map(self, values, function) -> np.ndarray:
         if isinstance(values, Mapping):
             missing = [n for n in self.names if n not in values]

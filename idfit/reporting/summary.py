@@ -261,7 +261,22 @@ def _on_errors(study: xr.DataTree) -> list[Remark]:
     missing = [r for r in estimated if not r.at_bound and not math.isfinite(r.standard_error)]
     # an interval of four decades holds nothing that one could quote
     wide = [r for r in estimated if r.interval_lower > 0 and r.interval_upper > 1e4 * r.interval_lower]
+    # expected and observed information agree for a nearly linear model
+    bent = [
+        r
+        for r in estimated
+        if r.standard_error_expected > 1.5 * r.standard_error_estimation
+        or r.standard_error_estimation > 1.5 * r.standard_error_expected
+    ]
     out = []
+    if bent:
+        names = numerals.listing([style.label(r.name, 40) for r in bent])
+        text = (
+            f"For {names} the expected (Fisher) information gives standard errors that differ by more than "
+            "half: the model is strongly curved there, and a symmetric interval is only a first guess. "
+            "Profiles would tell."
+        )
+        out.append(Remark("note", "Observed and expected information disagree", text))
     if missing:
         names = numerals.listing([style.label(r.name, 40) for r in missing])
         text = (

@@ -38,6 +38,7 @@ class ParameterRow:
     interval_lower: float
     interval_upper: float
     standard_error_estimation: float
+    standard_error_expected: float  # from the Fisher information, estimation scale
     lower: float
     upper: float
     nominal: float
@@ -140,7 +141,14 @@ def parameter_table(study: xr.DataTree) -> list[ParameterRow]:
 
 def _unfitted(name: str, role: str, value: float) -> dict:
     nothing = dict.fromkeys(
-        ("standard_error", "interval_lower", "interval_upper", "standard_error_estimation"), math.nan
+        (
+            "standard_error",
+            "interval_lower",
+            "interval_upper",
+            "standard_error_estimation",
+            "standard_error_expected",
+        ),
+        math.nan,
     )
     return (
         {"name": name, "unit": "", "scale": "", "role": role, "estimate": value, "at_bound": 0}
@@ -163,6 +171,9 @@ def _fitted(fit: xr.Dataset | None) -> dict[str, dict]:
     errors = {space: np.full(len(names), np.nan) for space in ("estimation", "natural")}
     if "standard_error" in fit and "space" in fit.coords:
         errors = {space: np.asarray(fit["standard_error"].sel(space=space).values) for space in errors}
+    expected = np.full(len(names), np.nan)
+    if "standard_error_expected" in fit and "space" in fit.coords:
+        expected = np.asarray(fit["standard_error_expected"].sel(space="estimation").values)
     theta = _best_theta(fit, len(names))
     out = {}
     for i, name in enumerate(names):
@@ -175,6 +186,7 @@ def _fitted(fit: xr.Dataset | None) -> dict[str, dict]:
             "scale": scale[i],
             "standard_error": natural_error,
             "standard_error_estimation": error,
+            "standard_error_expected": math.nan if at_bound[i] else float(expected[i]),
             "interval_lower": ends[0],
             "interval_upper": ends[1],
             "at_bound": int(at_bound[i]) if math.isfinite(float(at_bound[i])) else 0,
