@@ -11,7 +11,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from idfit.expressions import exact, values
 from idfit.expressions.errors import Refusal
-from idfit.expressions.evaluation import COMPARISONS, FUNCTIONS, evaluate
+from idfit.expressions.evaluation import COMPARISONS, FUNCTIONS, evaluate, part_value
 from idfit.expressions.values import FALSE, NOT_REAL, ONE, TRUE, ZERO, Value, check_power, size_of
 from idfit.expressions.walk import bottom_up
 
@@ -179,14 +179,24 @@ _ATOMS = (sympy.Symbol, sympy.Rational, sympy.NumberSymbol, BooleanTrue, Boolean
 
 def check_parts(expr: Any) -> None:
     """Refuse what sympy's simplifications have made of a formula where formulas cannot say it."""
+    numbers: dict[Any, float] = {}
     for part in bottom_up(expr):
-        if isinstance(part, sympy.Rational):
-            if not exact.is_short(part):
-                rule = "its numbers combine to one that is too long or beyond the doubles"
-                raise Refusal(rule, "change the numbers", "E06")
-        elif isinstance(part, sympy.Pow):
+        if isinstance(part, sympy.Rational) and not exact.is_short(part):
+            rule = "its numbers combine to one that is too long or beyond the doubles"
+            raise Refusal(rule, "change the numbers", "E06")
+        if isinstance(part, sympy.Pow):
             check_power(part.base, part.exp)
-        elif part.func in FUNCTIONS and part.is_number and math.isnan(evaluate(part)):
-            raise Refusal(NOT_REAL, f"it contains {part}")
-        elif part.func not in _HEADS and not isinstance(part, _ATOMS) and part not in (sympy.oo, -sympy.oo):
+        if part.func not in _HEADS and not isinstance(part, _ATOMS) and part not in (sympy.oo, -sympy.oo):
             raise Refusal(NOT_REAL, f"{part.func.__name__} appears when it is simplified; write it otherwise")
+        if not isinstance(part, sympy.Symbol) and all(argument in numbers for argument in part.args):
+            numbers[part] = _checked_number(part, numbers)
+
+
+def _checked_number(part: Any, numbers: dict[Any, float]) -> float:
+    value = part_value(part, numbers, {})
+    finite = all(math.isfinite(numbers[argument]) for argument in part.args)
+    if math.isnan(value) and not isinstance(part, ExprCondPair):
+        raise Refusal(NOT_REAL, f"it contains {part}")
+    if math.isinf(value) and finite and not part.is_Atom and part.func not in values.INFINITE:
+        raise Refusal(exact.OVERFLOW, f"it contains {part}", "E06")
+    return value

@@ -113,11 +113,12 @@ def evaluate(expr: sympy.Basic, values: Mapping[str, float] | None = None) -> fl
     """
     known: dict[sympy.Basic, float] = {}
     for part in bottom_up(expr):
-        known[part] = _value(part, known, values or {})
+        known[part] = part_value(part, known, values or {})
     return known[expr]
 
 
-def _value(part: sympy.Basic, known: dict[sympy.Basic, float], values: Mapping[str, float]) -> float:
+def part_value(part: sympy.Basic, known: dict[sympy.Basic, float], values: Mapping[str, float]) -> float:
+    """The value of one part, those of its arguments being `known`."""
     if isinstance(part, sympy.Symbol):
         if part.name not in values:
             raise ExpressionError(0, part.name, "this name has no value here", "give it one", "E12")

@@ -13,13 +13,17 @@ import sympy
 
 from idfit.expressions import exact
 from idfit.expressions.errors import Refusal
-from idfit.expressions.evaluation import FUNCTIONS, power, rational_to_float
+from idfit.expressions.evaluation import FUNCTIONS, evaluate, power, rational_to_float
 from idfit.expressions.tokens import MAX_NODES
+from idfit.expressions.walk import bottom_up
 
 MAX_EXPONENT = 1024
 NOT_REAL = "is not a real number"
 ZERO_DIVISION = "divides by zero"
 EXPONENTS = f"exponents may reach {MAX_EXPONENT}"
+
+
+INFINITE = (sympy.log, sympy.atanh)  # log(0) and atanh(1) are infinite by definition, not by overflow
 
 
 class Value(NamedTuple):
@@ -80,8 +84,13 @@ def raise_to(base: Value, exponent: Value) -> Value:
     if base.expr is sympy.S.One:  # sympy asks for the absolute value of the exponent, which may take for ever
         return ONE
     size = size_of([base, exponent])
+    if isinstance(base.expr, sympy.Piecewise):  # as sympy does, but watching the numbers
+        branches = [(raise_to(_of(value), exponent).expr, condition) for value, condition in base.expr.args]
+        return Value(sympy.Piecewise(*branches, evaluate=False), None, size)
     if exponent.constant is None:
         check_power(base.expr, exponent.expr)
+        if base.constant is None and _is_entangled(base.expr, exponent.expr):
+            return call(sympy.exp, multiply([exponent, call(sympy.log, base)]))
         return _named(sympy.Pow(base.expr, exponent.expr), size)
     degree = exponent.constant
     if math.isinf(degree):
@@ -97,6 +106,10 @@ def raise_to(base: Value, exponent: Value) -> Value:
 
 def _named(expr: Any, size: int) -> Value:
     return _finished(_defined(expr), math.nan, size, [Value(expr, None)])
+
+
+def _of(expr: Any) -> Value:
+    return Value(expr, None if expr.free_symbols else evaluate(expr))
 
 
 def _constant_power(base: Value, exponent: Value) -> Value:
@@ -127,8 +140,21 @@ def _is_cheap(coefficient: sympy.Rational, exponent: Value) -> bool:
     """Whether sympy can raise the number to the power exactly without effort."""
     if not coefficient.is_Rational:  # an infinity
         return True
-    short = bits(exponent.expr) <= 64 if exponent.expr.is_Rational else True
-    return short and bits(coefficient) * max(1.0, abs(exponent.constant or 0.0)) <= exact.MAX_BITS
+    if exponent.expr.is_Rational and 12 % exponent.expr.q:  # roots that stay such roots in products
+        return False
+    return bits(coefficient) * max(1.0, abs(exponent.constant or 0.0)) <= exact.MAX_BITS
+
+
+def _is_entangled(base: Any, exponent: Any) -> bool:
+    """Whether sympy would take the base apart into real and imaginary parts, which may take for ever.
+
+    It does so where the exponent is a quotient with a sum below, in search of a logarithm.
+    """
+    if not any(isinstance(part, sympy.Pow) and part.base.is_Add for part in bottom_up(exponent)):
+        return False
+    parts = bottom_up(base)
+    powers = [part for part in parts if isinstance(part, sympy.Pow) and part.exp.is_Rational]
+    return len(parts) > 12 or any(part.base.is_Add and abs(part.exp) > 8 for part in powers)  # type: ignore
 
 
 def call(head: type, *arguments: Value) -> Value:
