@@ -9,10 +9,11 @@ kernels use their loops.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from idfit.model.codegen import float_text
 from idfit.numerics.blocks import WIDTH
+from idfit.numerics.integrator import BLOCK_DENSE, BLOCK_NEW, BLOCK_S, BLOCK_V, DENSE, A, C
 from idfit.numerics.sparse import SMALLEST_PIVOT
 
 LARGEST = 4000
@@ -70,7 +71,11 @@ _DECLARATIONS = (
 
 
 def sparse_functions(jacobian: Rows, second: Rows, factors: Rows) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Name -> text of the functions, and the declarations they need; empty for a large model.
+    """Name -> text of the functions, and the declarations they need; for a large model the sums only.
+
+    stage_sums_i : a holds the blocks of the integrator's sensitivities, b the inverse step; the argument
+    S + Σ a V goes to the block of the new S, Σ (c/h) V to that of the stage. dense_sums : the blocks of the
+    dense output. Both with the length of a block as width.
 
     jacobian_product, second_product : a += B·c, with B's nonzeros in b, a and c with rows of sensitivities.
     factorise : a holds W on the pattern of its factors and one more number, which tells whether all pivots
@@ -80,15 +85,55 @@ def sparse_functions(jacobian: Rows, second: Rows, factors: Rows) -> tuple[dict[
     """
     elimination = _elimination(factors)
     size = sum(map(len, jacobian)) + sum(map(len, second)) + 2 * sum(map(len, factors)) + len(elimination)
+    sums = _stage_sums()
     if size > LARGEST or not factors:
-        return {}, ()
-    return {
+        return sums, _DECLARATIONS
+    return sums | {
         "jacobian_product": _block_loop("jacobian_product", _product(jacobian)),
         "second_product": _block_loop("second_product", _product(second)),
         "factorise": _straight("factorise", _factorise(factors, elimination)),
         "solve": _straight("solve", _solve(factors, "double")),
         "solve_columns": _block_loop("solve_columns", _solve(factors, _VECTOR)),
     }, _DECLARATIONS
+
+
+def _stage_sums() -> dict[str, str]:
+    functions = {}
+    for stage in range(8):
+        lines = _Lines()
+        values = [_loaded(lines, BLOCK_V + k) for k in range(stage)]
+        base = _loaded(lines, BLOCK_S if stage < 6 else BLOCK_NEW)
+        weights = A[stage] if stage < 6 else [0.0] * (stage - 1) + [1.0]
+        argument = _weighted_sum(lines, weights, values, base)
+        lines.text.append(f"  store {_VECTOR} {argument}, ptr {_block(lines, BLOCK_NEW)}, align 8")
+        total = _weighted_sum(lines, C[stage], values, "zeroinitializer")
+        scaled = lines.new(f"fmul {_VECTOR} {total}, {lines.spread('%b', 0)}")
+        lines.text.append(f"  store {_VECTOR} {scaled}, ptr {_block(lines, BLOCK_V + stage)}, align 8")
+        functions[f"stage_sums_{stage}"] = _block_loop(f"stage_sums_{stage}", lines)
+    lines = _Lines()
+    values = [_loaded(lines, BLOCK_V + k) for k in range(8)]
+    for k, weights in enumerate(DENSE):
+        total = _weighted_sum(lines, weights, values, "zeroinitializer")
+        lines.text.append(f"  store {_VECTOR} {total}, ptr {_block(lines, BLOCK_DENSE + k)}, align 8")
+    return functions | {"dense_sums": _block_loop("dense_sums", lines)}
+
+
+def _block(lines: _Lines, block: int) -> str:
+    """Pointer to these columns of a block; a block is `width` long."""
+    return lines.row("%a", block)
+
+
+def _loaded(lines: _Lines, block: int) -> str:
+    return lines.new(f"load {_VECTOR}, ptr {_block(lines, block)}, align 8")
+
+
+def _weighted_sum(lines: _Lines, weights: Iterable[float], values: Sequence[str], start: str) -> str:
+    total = start
+    for weight, value in zip(weights, values, strict=False):
+        if weight:
+            constant = f"<{', '.join([f'double {float_text(float(weight))}'] * WIDTH)}>"
+            total = lines.multiply_add(_VECTOR, constant, value, total)
+    return total
 
 
 def _straight(name: str, lines: _Lines) -> str:

@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from idfit.numerics import plan as layout
-from idfit.numerics.blocks import combine, padded
+from idfit.numerics.blocks import padded
 from idfit.numerics.calls import call, call_sparse
 from idfit.numerics.compilation import kernel
 from idfit.numerics.plan import integers, reals
@@ -37,7 +37,7 @@ from idfit.numerics.sparse import (
 from idfit.results import Status
 
 _GAMMA = 0.21193756319429014
-_A = np.array([
+A = np.array([
     [0, 0, 0, 0, 0, 0],
     [3.0, 0, 0, 0, 0, 0],
     [2.849394379747939, 0.45842242204463923, 0, 0, 0, 0],
@@ -47,7 +47,7 @@ _A = np.array([
      0],
 ])  # fmt: skip
 # stages 7 and 8 and the new value each add one more U: Y_7 = Y_6 + U_6, Y_8 = Y_7 + U_7, y_new = Y_8 + U_8
-_C = np.array([
+C = np.array([
     [0, 0, 0, 0, 0, 0, 0],
     [-14.155112264123755, 0, 0, 0, 0, 0, 0],
     [-17.97296035885952, -2.859693295451294, 0, 0, 0, 0, 0],
@@ -65,7 +65,7 @@ _D = np.array(
     [0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069,
      0, 0, 0]
 )  # fmt: skip
-_DENSE = np.array([
+DENSE = np.array([
     [25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204, 0.524948541321073,
      1.1241088310450404, 0.4272876194431874, -0.17202221070155493],
     [-9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796, 20.176138334709044,
@@ -74,8 +74,8 @@ _DENSE = np.array([
      -59.78993625266729, -0.15582684282751913, 4.883087185713722],
 ])  # fmt: skip
 
-_ORDER = np.arange(8)
-_ONE = np.ones(1)
+# blocks of the work array of the sensitivities: S, S at the end of the step, V_1 … V_8, three of dense output
+BLOCK_S, BLOCK_NEW, BLOCK_V, BLOCK_DENSE, N_BLOCKS = 0, 1, 2, 10, 13
 
 # positions in the input of generated functions: time, the midpoint of the segment (which decides the branch
 # of every condition on time, so that no stage looks across a switch), h·d_i, states, formal parameters,
@@ -229,11 +229,11 @@ def integrate(
     u = np.empty((8, n))
     width = padded(n_columns)
     size = n * width
-    s = np.zeros(size)
-    s_new = np.zeros(size)
-    v = np.zeros(8 * size)
+    work_columns = np.zeros(N_BLOCKS * size)
+    s = work_columns[BLOCK_S * size : (BLOCK_S + 1) * size]
+    s_new = work_columns[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
+    ks_dense = work_columns[BLOCK_DENSE * size : N_BLOCKS * size]
     k_dense = np.empty((3, n))
-    ks_dense = np.zeros(3 * size)
     pieces = np.zeros(n_inputs, np.int64)
 
     # initial state
@@ -364,7 +364,7 @@ def integrate(
                     for i in range(n):
                         value = y[i]
                         for k in range(stage):
-                            value += _A[stage, k] * u[k, i]
+                            value += A[stage, k] * u[k, i]
                         stage_state[stage, i] = value
                 else:
                     for i in range(n):
@@ -378,7 +378,7 @@ def integrate(
                 for i in range(n):
                     value = rhs_out[i] + h * _D[stage] * jacobian_out[j_col.shape[0] + i]
                     for k in range(stage):
-                        value += _C[stage, k] / h * u[k, i]
+                        value += C[stage, k] / h * u[k, i]
                     u[stage, i] = value
                     total += value
                 if not math.isfinite(total):
@@ -412,7 +412,7 @@ def integrate(
                         scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
                         j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
                         lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
-                        y, u, stage_state, s, s_new, v, width, n_columns, stage_out, tangent_out,
+                        y, u, stage_state, work_columns, width, n_columns, stage_out, tangent_out,
                         y_new, magnitude, rtol, atol, state_scale,
                     ),
                 )  # fmt: skip
@@ -447,10 +447,10 @@ def integrate(
                     for i in range(n):
                         value = 0.0
                         for stage in range(8):
-                            value += _DENSE[k, stage] * u[stage, i]
+                            value += DENSE[k, stage] * u[stage, i]
                         k_dense[k, i] = value
-                    ks_dense[k * size : (k + 1) * size] = 0.0
-                    combine(ks_dense, k * size, size, _DENSE[k], _ORDER, 0, 8, v, size, 1.0, 1.0)
+                if n_columns:
+                    call_sparse(scalars[layout.F_DENSE_SUMS], work_columns, s, s, size)
                 while it < n_times and (times[it] < t_new or (last and times[it] <= t_new)):
                     r = (times[it] - t) / h
                     w = 1.0 - r
@@ -476,27 +476,25 @@ def _sensitivity_stages(
     scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
     j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
     lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
-    y, u, stage_state, s, s_new, v, width, n_columns, stage_out, tangent_out,
+    y, u, stage_state, work, width, n_columns, stage_out, tangent_out,
     y_new, magnitude, rtol, atol, state_scale,
 ):  # fmt: skip
     """The stages V_i of the step just taken, S at its end (s_new), and the largest error norm of a column.
 
-    s, s_new : (n·width,); v : (8·n·width,).
+    work : (N_BLOCKS·n·width,) the blocks S, S at the end, V_1 … V_8, dense output.
     """
     n = y.shape[0]
     size = n * width
     n_j, n_m = j_col.shape[0], m_col.shape[0]
     n_inputs = pieces.shape[0]
+    s = work[BLOCK_S * size : (BLOCK_S + 1) * size]
+    s_new = work[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
     generated = scalars[layout.F_FACTORISE] != 0
+    inverse_step = np.array([1.0 / h])
     for stage in range(8):
-        base = stage * size
-        row_stage = v[base : base + size]
-        # s_new serves as the argument S + Σ a V of the stage
-        if stage < 6:
-            s_new[:] = s
-            combine(s_new, 0, size, _A[stage], _ORDER, 0, stage, v, size, 1.0, 1.0)
-        else:
-            combine(s_new, 0, size, _ONE, _ORDER, 0, 1, v[base - size : base], size, 1.0, 1.0)
+        row_stage = work[(BLOCK_V + stage) * size : (BLOCK_V + stage + 1) * size]
+        # s_new becomes the argument S + Σ a V of the stage, its block of V the sum Σ (c/h) V
+        call_sparse(scalars[layout.F_STAGE_SUMS + stage], work, inverse_step, inverse_step, size)
         z[Z_TIME] = t + _NODE[stage] * h
         z[Z_STATES : Z_STATES + n] = stage_state[stage]
         if n_inputs:
@@ -509,8 +507,6 @@ def _sensitivity_stages(
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
         call(scalars[layout.F_TANGENT], tangent_out, z)
-        row_stage[:] = 0.0
-        combine(row_stage, 0, size, _C[stage], _ORDER, 0, stage, v, size, 1.0 / h, 1.0)
         for e in range(p_from.shape[0]):
             row_stage[p_to[e]] += stage_out[n_j + p_from[e]]
         for e in range(n_from.shape[0]):
@@ -527,7 +523,9 @@ def _sensitivity_stages(
             call_sparse(scalars[layout.F_SOLVE_COLUMNS], row_stage, lu, lu, width)
         else:
             solve_columns(lu, lu_ptr, lu_col, lu_diagonal, row_stage, width)
-    combine(s_new, 0, size, _ONE, _ORDER, 0, 1, v[7 * size :], size, 1.0, 1.0)
+    last = work[(BLOCK_V + 7) * size : (BLOCK_V + 8) * size]
+    for e in range(size):
+        s_new[e] += last[e]
     largest = 0.0
     for c in range(n_columns):
         total = 0.0
@@ -538,7 +536,7 @@ def _sensitivity_stages(
                 magnitude[c] * max(abs(s[e]), abs(s_new[e])), _RELEVANT_SENSITIVITY * magnitude_of_state
             )
             weight = _SENSITIVITY_TOLERANCE * (atol * state_scale[i] + rtol * share)
-            total += (magnitude[c] * v[7 * size + e] / weight) ** 2
+            total += (magnitude[c] * last[e] / weight) ** 2
         if not total <= largest:
             largest = total  # also when it is NaN
     return math.sqrt(largest / n)

@@ -37,8 +37,10 @@ from idfit.numerics.compilation import kernel
     F_FACTORISE,
     F_SOLVE,
     F_SOLVE_COLUMNS,
+    F_DENSE_SUMS,  # sums of the stages of the sensitivities
+    F_STAGE_SUMS,  # the first of eight
     N_SCALARS,
-) = range(23)
+) = (*range(24), 31)
 
 # Sections of integers. "CSR" is a pair (row pointers, columns) of the nonzero entries of a matrix.
 (

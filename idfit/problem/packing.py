@@ -111,6 +111,8 @@ def build_plan(
         layout.F_FACTORISE: compiled.address("factorise"),
         layout.F_SOLVE: compiled.address("solve"),
         layout.F_SOLVE_COLUMNS: compiled.address("solve_columns"),
+        layout.F_DENSE_SUMS: compiled.address("dense_sums"),
+        **{layout.F_STAGE_SUMS + i: compiled.address(f"stage_sums_{i}") for i in range(8)},
         layout.F_OUTER: code.address("value"),
         layout.F_OUTER_JACOBIAN: code.address("derivative"),
     }.items():
