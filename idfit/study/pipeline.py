@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from idfit.errors import Finding, InputError, Interrupted, StorageError
-from idfit.numerics.compilation import kernels_are_compiled
+from idfit.numerics.compilation import kernel_directory, kernels_are_compiled
 from idfit.optimize.fit import find_optimizer, fit
 from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, build, simulate
@@ -24,7 +24,7 @@ from idfit.study.directory import FITTED_FILE, Mode, RunDirectory, read_record
 from idfit.study.files import write_whole
 from idfit.study.problem_table import problem_dataset
 from idfit.study.products import write_products
-from idfit.study.provenance import root_attrs
+from idfit.study.provenance import idfit_version, root_attrs
 from idfit.study.recipe import Recipe, check_options, read_recipe
 from idfit.study.store import STUDY_FILE, save_study
 from idfit.tasks import Progress, Runner
@@ -122,7 +122,11 @@ def run_recipe(recipe: Recipe, mode: Mode, means: Means, command: str = "") -> O
     assert recipe.seed is not None
     digests = hashes(problem.spec)
     record = {"command": command or means.command, "recipe": located(recipe).model_dump()}
-    with RunDirectory(directory, mode, recipe.identity(digests["model"], digests["data"]), record) as folder:
+    # Kernels of other sources or versions give other last digits, which must not be mixed with those of the
+    # journal.
+    identity = {"engine": kernel_directory().name, "idfit": idfit_version()}
+    identity |= recipe.identity(digests["model"], digests["data"])
+    with RunDirectory(directory, mode, identity, record) as folder:
         if not kernels_are_compiled():
             means.say(COMPILING)
         runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop)

@@ -119,8 +119,8 @@ def check_options(recipe: Recipe, positions: Positions | None = None) -> list[Fi
     if recipe.seed is not None and not 0 <= recipe.seed <= _MAX_SEED:
         tell(("seed",), recipe.seed, f"must be from 0 to {_MAX_SEED}", "leave it out to draw one", "P12")
     for name, value in recipe.solver.model_dump().items():
-        if not SMALLEST_TOLERANCE <= value < float("inf"):
-            rule = f"must be {SMALLEST_TOLERANCE:g} or larger, for numbers have 16 digits"
+        if not SMALLEST_TOLERANCE <= value < 1:
+            rule = f"must be from {SMALLEST_TOLERANCE:g} (numbers have 16 digits) to below 1"
             tell(("solver", name), value, rule, "1e-8 for rtol and 1e-12 for atol do for most models", "P20")
         elif value > LARGE_TOLERANCE:
             rule = f"is above {LARGE_TOLERANCE:g}: the optimum may be an artefact of the integrator"

@@ -185,6 +185,14 @@ def test_r10_p21_a_second_run_needs_to_be_told_what_to_do(recipe, undrawn):
         mode_of(resume=True, overwrite=True)
 
 
+def test_resuming_with_another_engine_is_refused(recipe, tmp_path, undrawn, monkeypatch):
+    with pytest.raises(Interrupted):
+        run_recipe(recipe, "new", interrupted_after(2))
+    monkeypatch.setattr(pipeline, "kernel_directory", lambda: Path("0123456789abcdef"))
+    with pytest.raises(InputError, match=r"R18: engine is '0123456789abcdef'"):
+        resume_run(tmp_path / "run", Means())
+
+
 @pytest.mark.parametrize(
     ("part", "change"),
     [
