@@ -28,6 +28,8 @@ from idfit.results import Status
 
 #: integration steps that one simulation may take
 STEP_BUDGET = 100_000
+# step of the differences that give the Hessian, in standard errors or relative to the parameter
+_HESSIAN_STEP = 1e-2
 NO_STOP = np.zeros(1, dtype=np.int64)
 
 
@@ -164,15 +166,14 @@ class Objective:
         """
         k = len(theta)
         hessian = np.full((k, k), np.nan)
-        here = self(theta, 1, stop).gradient
-        # the gradient's own error is about rtol: the cube root balances it against the third derivative
-        relative = max(self.rtol, 1e-15) ** (1 / 3)
+        centre = self(theta, 1, stop)
+        here = centre.gradient
+        steps = self._difference_steps(theta, centre)
         for i in range(k):
-            step = relative * max(abs(theta[i]), 0.1)
             sides = []
             for sign in (1.0, -1.0):
                 moved = theta.copy()
-                moved[i] += sign * step
+                moved[i] += sign * steps[i]
                 sides.append((self(moved, 1, stop).gradient, moved[i]))
             points = [(g, v) for g, v in sides if g is not None]
             if len(points) == 1 and here is not None:
@@ -181,3 +182,19 @@ class Objective:
                 (a, v), (b, w) = points
                 hessian[i] = (a - b) / (v - w)
         return 0.5 * (hessian + hessian.T)
+
+    def _difference_steps(self, theta: np.ndarray, centre: Evaluation) -> np.ndarray:
+        """A hundredth of a standard error: small beside what the data can tell, large beside the solver's
+        error.
+
+        Where there is little or no information, a hundredth of the parameter (of a unit on a logarithmic
+        scale).
+        """
+        own = np.where([s == "lin" for s in self.parameters.scale], np.abs(theta), 1.0)
+        widest = _HESSIAN_STEP * np.where(own > 0, own, 1.0)
+        if centre.fim is None or centre.prior_fim is None:
+            return widest
+        information = np.diag(centre.fim) + np.diag(centre.prior_fim)
+        with np.errstate(divide="ignore"):
+            error = _HESSIAN_STEP / np.sqrt(information)
+        return np.where(own > 0, np.minimum(error, widest), np.where(np.isfinite(error), error, widest))
