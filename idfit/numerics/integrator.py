@@ -97,6 +97,10 @@ _INITIAL_NOT_FINITE = int(Status.INITIAL_NOT_FINITE)
 # columns that hardly matter do not dictate the steps.
 _RELEVANT_SENSITIVITY = 1e-3
 _SENSITIVITY_TOLERANCE = 10.0
+# step control: the next step is at most this much longer or shorter
+_SAFETY, _GROWTH, _SHRINKAGE = 0.9, 6.0, 0.2
+# how W was factorised
+_SPARSE, _DENSE_PIVOTED, _FAILED = range(3)
 _SMALLEST_STEP = 4e-16  # relative to the time
 
 
@@ -149,14 +153,17 @@ def _scatter(row_ptr, column, column_of_formal, width):
 
 @kernel
 def _initial_step(y, f, weight, t_span):
-    """First guess of the step (Hairer, Nørsett & Wanner I, II.4, without its second evaluation)."""
+    """First guess of the step: the state changes by 1e-4 of itself, as an estimate by its derivative says.
+
+    It is meant to be too short: steps grow sixfold, and a refused first step costs more than a short one.
+    """
     d0, d1 = 0.0, 0.0
     for i in range(y.shape[0]):
         d0 = max(d0, abs(y[i]) / weight[i])
         d1 = max(d1, abs(f[i]) / weight[i])
     h = 1e-6 * t_span
     if d1 > 0.0 and d0 > 0.0 and math.isfinite(d1):
-        h = 1e-2 * d0 / d1 * 1e-2
+        h = 1e-4 * d0 / d1
     return min(max(h, 1e-12 * t_span), t_span)
 
 
@@ -216,14 +223,12 @@ def integrate(
     for c in range(n_columns):
         magnitude[c] = abs(q[columns[c]]) if q[columns[c]] != 0.0 else 1.0
 
-    n_lu = lu_col.shape[0]
-    f_factorise, f_solve = scalars[layout.F_FACTORISE], scalars[layout.F_SOLVE]
     rhs_out = np.empty(n)
     jacobian_out = np.empty(j_col.shape[0] + n)
     stage_out = np.empty(j_col.shape[0] + p_col.shape[0])
     tangent_out = np.empty(m_col.shape[0] + n_col.shape[0])
-    lu, work = np.empty(n_lu + 1), np.empty(n)
-    dense, pivots = np.empty((0, 0)), np.empty(0, np.int64)
+    lu, work = np.empty(lu_col.shape[0] + 1), np.empty(n)
+    dense, pivots = np.empty((n, n)), np.empty(n, np.int64)
     y, y_new, weight = np.empty(n), np.empty(n), np.empty(n)
     stage_state = np.empty((8, n))
     u = np.empty((8, n))
@@ -232,8 +237,6 @@ def integrate(
     work_columns = np.zeros(N_BLOCKS * size)
     s = work_columns[BLOCK_S * size : (BLOCK_S + 1) * size]
     s_new = work_columns[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
-    ks_dense = work_columns[BLOCK_DENSE * size : N_BLOCKS * size]
-    k_dense = np.empty((3, n))
     pieces = np.zeros(n_inputs, np.int64)
 
     # initial state
@@ -327,69 +330,27 @@ def integrate(
             if n_inputs:
                 set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
             call(scalars[layout.F_JACOBIAN], jacobian_out, z)
-            diagonal_value = 1.0 / (h * _GAMMA)
-            lu[:] = 0.0
-            for e in range(j_col.shape[0]):
-                lu[j_to_lu[e]] = -jacobian_out[e]
-            for i in range(n):
-                lu[lu_diagonal[i]] += diagonal_value
             info[INFO_FACTORISATIONS] += 1
-            if f_factorise:
-                call_sparse(f_factorise, lu, lu, lu, 0)
-                is_dense = lu[n_lu] == 0.0
-            else:
-                is_dense = not factorise(lu, lu_ptr, lu_col, lu_diagonal, work)
-            if is_dense:
-                info[INFO_DENSE] += 1
-                if dense.shape[0] == 0:
-                    dense, pivots = np.empty((n, n)), np.empty(n, np.int64)
-                dense[:] = 0.0
-                for i in range(n):
-                    dense[i, i] = diagonal_value
-                    for e in range(j_ptr[i], j_ptr[i + 1]):
-                        dense[i, j_col[e]] -= jacobian_out[e]
-                if not dense_factorise(dense, pivots):
-                    h_next = 0.5 * h
-                    info[INFO_REJECTED] += 1
-                    if h_next < _SMALLEST_STEP * max(abs(t), abs(segment_end)):
-                        info[INFO_STATUS], info[INFO_TIME] = _SINGULAR, t
-                        return
-                    not_finite = not math.isfinite(diagonal_value + np.sum(jacobian_out))
-                    continue
+            kind = _factorise_w(
+                scalars, h, jacobian_out, j_ptr, j_col, lu, lu_ptr, lu_col, lu_diagonal, j_to_lu, work,
+                dense, pivots,
+            )  # fmt: skip
+            is_dense = kind != _SPARSE
+            info[INFO_DENSE] += is_dense
+            if kind == _FAILED:
+                h_next = 0.5 * h
+                info[INFO_REJECTED] += 1
+                not_finite = not math.isfinite(np.sum(jacobian_out))
+                if h_next < _SMALLEST_STEP * max(abs(t), abs(segment_end)):
+                    info[INFO_STATUS], info[INFO_TIME] = (_NOT_FINITE if not_finite else _SINGULAR), t
+                    return
+                continue
 
-            # stages of the states
-            finite = True
-            for stage in range(8):
-                if stage < 6:
-                    for i in range(n):
-                        value = y[i]
-                        for k in range(stage):
-                            value += A[stage, k] * u[k, i]
-                        stage_state[stage, i] = value
-                else:
-                    for i in range(n):
-                        stage_state[stage, i] = stage_state[stage - 1, i] + u[stage - 1, i]
-                z[Z_TIME] = t + _NODE[stage] * h
-                z[Z_STATES : Z_STATES + n] = stage_state[stage]
-                if n_inputs:
-                    set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
-                call(scalars[layout.F_RHS], rhs_out, z)
-                total = 0.0
-                for i in range(n):
-                    value = rhs_out[i] + h * _D[stage] * jacobian_out[j_col.shape[0] + i]
-                    for k in range(stage):
-                        value += C[stage, k] / h * u[k, i]
-                    u[stage, i] = value
-                    total += value
-                if not math.isfinite(total):
-                    finite = False
-                    break
-                if is_dense:
-                    dense_solve_columns(dense, pivots, u[stage].reshape(n, 1))
-                elif f_factorise:
-                    call_sparse(f_solve, u[stage], lu, lu, 0)
-                else:
-                    solve(lu, lu_ptr, lu_col, lu_diagonal, u[stage])
+            finite = _state_stages(
+                scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out,
+                j_col.shape[0], lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+                y, u, stage_state, rhs_out,
+            )  # fmt: skip
             error = math.inf
             if finite:
                 error = 0.0
@@ -423,44 +384,41 @@ def integrate(
                     rejected = True
                     continue
 
-            factor = min(6.0, max(0.2, 0.9 * max(error, 1e-12) ** -0.2))
+            factor = min(_GROWTH, max(_SHRINKAGE, _SAFETY * max(error, 1e-12) ** -0.2))
             if error > 1.0:
-                h_next = h * min(factor, 0.9)
+                h_next = h * min(factor, _SAFETY)
                 info[INFO_REJECTED] += 1
                 not_finite = False
                 rejected = True
                 continue
             if h_old > 0.0:
                 # the change of the error from step to step is carried on (Gustafsson 1994)
-                predicted = 0.9 * (h / h_old) * (error_old / max(error, 1e-12) ** 2) ** 0.2
-                factor = min(factor, max(0.2, predicted))
+                predicted = _SAFETY * (h / h_old) * (error_old / max(error, 1e-12) ** 2) ** 0.2
+                factor = min(factor, max(_SHRINKAGE, predicted))
             if rejected:
                 factor = min(factor, 1.0)
             rejected = False
             not_finite = False
             error_old, h_old = max(error, 1e-2), h
 
-            # outputs inside the step
             t_new = segment_end if h == remaining else t + h
-            if it < n_times and (times[it] < t_new or (last and times[it] <= t_new)):
-                for k in range(3):
-                    for i in range(n):
-                        value = 0.0
-                        for stage in range(8):
-                            value += DENSE[k, stage] * u[stage, i]
-                        k_dense[k, i] = value
-                if n_columns:
-                    call_sparse(scalars[layout.F_DENSE_SUMS], work_columns, s, s, size)
-                while it < n_times and (times[it] < t_new or (last and times[it] <= t_new)):
-                    r = (times[it] - t) / h
-                    w = 1.0 - r
-                    for i in range(n):
-                        bend = k_dense[0, i] + r * (k_dense[1, i] + r * k_dense[2, i])
-                        states[it, i] = w * y[i] + r * (y_new[i] + w * bend)
-                    for e in range(size):
-                        bend = ks_dense[e] + r * (ks_dense[size + e] + r * ks_dense[2 * size + e])
-                        sensitivities[it, e] = w * s[e] + r * (s_new[e] + w * bend)
-                    it += 1
+            if it < n_times and times[it] <= t_new:
+                it = _write_outputs(
+                    scalars,
+                    times,
+                    it,
+                    t,
+                    t_new,
+                    h,
+                    last,
+                    y,
+                    y_new,
+                    u,
+                    work_columns,
+                    size,
+                    states,
+                    sensitivities,
+                )
             y[:] = y_new
             s[:] = s_new
             h_next_free = h * factor
@@ -469,6 +427,99 @@ def integrate(
             t = t_new
     if n == 0:
         states[:] = 0.0
+
+
+@kernel(inline=True)
+def _factorise_w(
+    scalars, h, jacobian_out, j_ptr, j_col, lu, lu_ptr, lu_col, lu_diagonal, j_to_lu, work, dense, pivots
+):
+    """Factorise W = I/(h·gamma) - J: on its sparse pattern, densely where a pivot is small. Returns how."""
+    n = lu_diagonal.shape[0]
+    diagonal = 1.0 / (h * _GAMMA)
+    lu[:] = 0.0
+    for e in range(j_col.shape[0]):
+        lu[j_to_lu[e]] = -jacobian_out[e]
+    for i in range(n):
+        lu[lu_diagonal[i]] += diagonal
+    if scalars[layout.F_FACTORISE]:
+        call_sparse(scalars[layout.F_FACTORISE], lu, lu, lu, 0)
+        if lu[lu_col.shape[0]] != 0.0:
+            return _SPARSE
+    elif factorise(lu, lu_ptr, lu_col, lu_diagonal, work):
+        return _SPARSE
+    dense[:] = 0.0
+    for i in range(n):
+        dense[i, i] = diagonal
+        for e in range(j_ptr[i], j_ptr[i + 1]):
+            dense[i, j_col[e]] -= jacobian_out[e]
+    return _DENSE_PIVOTED if dense_factorise(dense, pivots) else _FAILED
+
+
+@kernel(inline=True)
+def _state_stages(
+    scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out, n_j,
+    lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots, y, u, stage_state, rhs_out,
+):  # fmt: skip
+    """The stages U_i and their arguments Y_i of a step; returns False if a right-hand side is not finite."""
+    n = y.shape[0]
+    for stage in range(8):
+        if stage < 6:
+            for i in range(n):
+                value = y[i]
+                for k in range(stage):
+                    value += A[stage, k] * u[k, i]
+                stage_state[stage, i] = value
+        else:
+            for i in range(n):
+                stage_state[stage, i] = stage_state[stage - 1, i] + u[stage - 1, i]
+        z[Z_TIME] = t + _NODE[stage] * h
+        z[Z_STATES : Z_STATES + n] = stage_state[stage]
+        if pieces.shape[0]:
+            set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
+        call(scalars[layout.F_RHS], rhs_out, z)
+        total = 0.0
+        for i in range(n):
+            value = rhs_out[i] + h * _D[stage] * jacobian_out[n_j + i]
+            for k in range(stage):
+                value += C[stage, k] / h * u[k, i]
+            u[stage, i] = value
+            total += value
+        if not math.isfinite(total):
+            return False
+        if is_dense:
+            dense_solve_columns(dense, pivots, u[stage].reshape(n, 1))
+        elif scalars[layout.F_SOLVE]:
+            call_sparse(scalars[layout.F_SOLVE], u[stage], lu, lu, 0)
+        else:
+            solve(lu, lu_ptr, lu_col, lu_diagonal, u[stage])
+    return True
+
+
+@kernel
+def _write_outputs(scalars, times, it, t, t_new, h, last, y, y_new, u, work, size, states, sensitivities):
+    """Interpolate to the output times of the step from t to t_new; returns the number of the next output."""
+    n, n_times = y.shape[0], times.shape[0]
+    s = work[BLOCK_S * size : (BLOCK_S + 1) * size]
+    s_new = work[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
+    bends = work[BLOCK_DENSE * size : N_BLOCKS * size]
+    if size:
+        call_sparse(scalars[layout.F_DENSE_SUMS], work, s, s, size)
+    k_dense = np.zeros((3, n))
+    for k in range(3):
+        for stage in range(8):
+            for i in range(n):
+                k_dense[k, i] += DENSE[k, stage] * u[stage, i]
+    while it < n_times and (times[it] < t_new or (last and times[it] <= t_new)):
+        r = (times[it] - t) / h
+        w = 1.0 - r
+        for i in range(n):
+            bend = k_dense[0, i] + r * (k_dense[1, i] + r * k_dense[2, i])
+            states[it, i] = w * y[i] + r * (y_new[i] + w * bend)
+        for e in range(size):
+            bend = bends[e] + r * (bends[size + e] + r * bends[2 * size + e])
+            sensitivities[it, e] = w * s[e] + r * (s_new[e] + w * bend)
+        it += 1
+    return it
 
 
 @kernel

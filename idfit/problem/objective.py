@@ -83,7 +83,7 @@ class Objective:
     def __post_init__(self) -> None:
         for name in ("rtol", "atol"):
             value = getattr(self, name)
-            lowest = 1e-14 if name == "rtol" else 0.0
+            lowest = 1e-14 if name == "rtol" else 1e-30
             if not lowest <= value < 1.0:
                 raise InputError(
                     f"{name} = {value:g} was given; it lies in [{lowest:g}, 1), and 1e-8 is usual for rtol"
