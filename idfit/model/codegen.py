@@ -21,13 +21,14 @@ from idfit.model.graph import Graph, Node
 from idfit.numerics.compilation import cache_directory, write_cache_file
 
 _INTRINSICS = {"exp": "llvm.exp.f64", "log": "llvm.log.f64", "sin": "llvm.sin.f64", "cos": "llvm.cos.f64",
-               "sqrt": "llvm.sqrt.f64", "abs": "llvm.fabs.f64", "floor": "llvm.floor.f64",
+               "abs": "llvm.fabs.f64", "floor": "llvm.floor.f64",
                "ceil": "llvm.ceil.f64"}  # fmt: skip
 _LIBM = ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf")
 _COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
 # a basic block of many thousands of instructions makes LLVM's register allocation slow: outputs are emitted
 # in parts
 _PART = 1500
+_LARGEST_ROOT_POWER = 32
 
 
 def float_text(value: float) -> str:
@@ -42,6 +43,7 @@ class _Body:
         self.lines: list[str] = []
         self.names: dict[Node, str] = {}
         self.powers: dict[tuple[Node, int], str] = {}
+        self.roots: dict[Node, str] = {}
         self.used: set[str] = set()
 
     def new(self, text: str) -> str:
@@ -136,16 +138,33 @@ class _Body:
             return self.new(f"fsub double {up}, {down}")
         return self.call(_INTRINSICS.get(kind, kind), argument)
 
-    def _general_power(self, base: Node, exponent: Node, logs: int) -> str:
-        b, e = self.names[base], self.names[exponent]
-        result = self.call("llvm.pow.f64", b, e)
+    def _general_power(self, base: Node, exponent: Node, logs: int, pole: bool) -> str:
+        b = self.names[base]
+        number = self.graph.value(exponent)
+        if number is not None and (2.0 * number).is_integer() and abs(number) <= _LARGEST_ROOT_POWER:
+            result = self._half_integer_power(base, int(math.floor(abs(number))), abs(number) % 1.0 != 0.0)
+            if number < 0.0:
+                result = self.new(f"fdiv double {float_text(1.0)}, {result}")
+        else:
+            result = self.call("llvm.pow.f64", b, self.names[exponent])
         if logs:
             logarithm = self.call("llvm.log.f64", b)
             for _ in range(logs):
                 result = self.new(f"fmul double {result}, {logarithm}")
+        if logs or not pole:
             at_zero = self.new(f"fcmp oeq double {b}, {float_text(0.0)}")
+            if not logs:
+                negative = self.new(f"fcmp olt double {self.names[exponent]}, {float_text(0.0)}")
+                at_zero = self.new(f"and i1 {at_zero}, {negative}")
             result = self.new(f"select i1 {at_zero}, double {float_text(0.0)}, double {result}")
         return result
+
+    def _half_integer_power(self, base: Node, whole: int, half: bool) -> str:
+        if not half:
+            return self.power(base, whole) if whole else float_text(1.0)
+        if base not in self.roots:
+            self.roots[base] = self.call("llvm.sqrt.f64", self.names[base])
+        return self.product([self.roots[base], *([self.power(base, whole)] if whole else [])])
 
 
 def _function_text(name: str, graph: Graph, outputs: Sequence[Node]) -> tuple[str, set[str]]:
@@ -225,7 +244,7 @@ def compile_functions(
         options.slp_vectorization = True
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
-        engine.set_object_cache(lambda _, data: write_cache_file(path, data), lambda _: None)
+        engine.set_object_cache(lambda _, data: write_cache_file(path, _checksum(data) + data), lambda _: None)
     engine.finalize_object()
     address = {name: engine.get_function_address(name) for name in (*functions, *written)}
     if not all(address.values()):
@@ -233,13 +252,27 @@ def compile_functions(
     return Library(address, digest, code is not None, engine)
 
 
+def _checksum(code: bytes) -> bytes:
+    return hashlib.sha256(code).digest()
+
+
 def _read(path: Path) -> bytes | None:
+    """Cached object code; None if there is none or it is damaged, which would crash the process that runs it."""
     try:
-        return path.read_bytes() or None
+        content = path.read_bytes()
     except OSError:
         return None
+    size = hashlib.sha256().digest_size
+    checksum, code = content[:size], content[size:]
+    return code if code and checksum == _checksum(code) else None
 
 
 def has_unusable_constant(graph: Graph, outputs: Sequence[Node]) -> bool:
     """Whether a constant below the outputs is not a finite number (a division by zero, say)."""
-    return any(graph.kind[n] == "const" and not math.isfinite(graph.data[n][0]) for n in graph.below(outputs))
+    for n in graph.below(outputs):
+        kind, data = graph.kind[n], graph.data[n]
+        numbers = [data[0]] if kind in ("const", "sum") else []
+        numbers += [a for a, _ in data[1]] if kind == "sum" else []
+        if not all(map(math.isfinite, numbers)):
+            return True
+    return False

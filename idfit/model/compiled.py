@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ import sympy
 
 from idfit.errors import InputError
 from idfit.model.codegen import Library, compile_functions, has_unusable_constant
-from idfit.model.graph import Graph, Node
-from idfit.model.model import TIME_NAMES, Model
+from idfit.model.graph import Graph, Node, UnavailableFunction
+from idfit.model.model import TIME_NAMES, Model, in_order_of_use
 from idfit.model.sparse_code import sparse_functions
 from idfit.numerics.integrator import Z_HD, Z_SEGMENT, Z_STATES, Z_TIME
 from idfit.numerics.sparse import eliminated_pattern, minimum_degree_order
@@ -94,6 +95,15 @@ class CompiledModel:
         """Where a function lies; 0 for one that was not generated."""
         return self.library.address.get(function, 0)
 
+    def evaluate(self, function: str, inputs: np.ndarray, n_outputs: int) -> np.ndarray:
+        """Outputs (point, output) of a generated function; inputs : (point, variable), see `Z_STATES`."""
+        inputs = np.ascontiguousarray(inputs, dtype=float)
+        outputs = np.empty((len(inputs), n_outputs))
+        run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self.address(function))
+        for row, out in zip(inputs, outputs, strict=True):
+            run(out.ctypes.data, row.ctypes.data)
+        return outputs
+
 
 @functools.lru_cache(maxsize=64)
 def compile_model(
@@ -121,16 +131,12 @@ def compile_model(
     names = dict.fromkeys(TIME_NAMES, variable[Z_TIME])
     names |= dict(zip([*model.states, *formal, *model.inputs], [*x, *p, *u], strict=True))
     for name, expression in model.assignments:
-        names[name] = graph.add_expression(expression, names)
-
-    f = [graph.add_expression(e, names) for e in model.odes]
-    for state, node in zip(model.states, f, strict=True):
-        if has_unusable_constant(graph, [node]):
-            raise InputError.of(
-                f"ode of {state}", "divides by zero or has no finite value", "mend the formula"
-            )
-    switch_times = _switch_times(graph, model, f, x, u)
-    f = graph.replaced(f, variable[Z_TIME], variable[Z_SEGMENT], _JUMPS)
+        names[name] = _node(graph, expression, names, f"assignment {name}")
+    f = [
+        _finite_node(graph, e, names, f"ode of {s}") for s, e in zip(model.states, model.odes, strict=True)
+    ]
+    switch_times, kinks = _switch_times(graph, model, f, x, u)
+    f = graph.replaced(f, variable[Z_TIME], variable[Z_SEGMENT], _JUMPS, kinks)
 
     order = _elimination_order(graph, f, x)
     for i, s in enumerate(order):
@@ -139,9 +145,13 @@ def compile_model(
     f = [f[s] for s in order]
     x = [x[s] for s in order]
     stage = [stage[s] for s in order]
-    x0 = [graph.add_expression(model.initial[s], names) for s in order]
+    x0 = [_finite_node(graph, model.initial[s], names, f"initial value of {model.states[s]}") for s in order]
 
-    f_t = graph.tangent(f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True)))
+    # a power's pole at a single time (x^1.5 at x = 0 has an infinite second derivative) must not stop the integration
+    graph.pole_free = sum(graph.depends[v] for v in (variable[Z_TIME], *x, *u))
+    f_t = graph.tangent(
+        f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True))
+    )
     along_stage = graph.tangent(f, dict(zip(x, stage, strict=True)))
     second = [
         graph.add([(1.0, a), (1.0, graph.multiply([(variable[Z_HD], 1), (b, 1)]))])
@@ -159,8 +169,9 @@ def compile_model(
         "parameter_jacobian": by_parameters(f),
         "second_jacobian": graph.jacobian(second, x),
         "second_parameter_jacobian": by_parameters(second),
-        "initial_jacobian": by_parameters(x0),
     }
+    graph.pole_free = 0
+    blocks["initial_jacobian"] = by_parameters(x0)
     entries = {name: [node for row in rows for _, node in row] for name, rows in blocks.items()}
     functions: dict[str, list[Node]] = {
         "rhs": f,
@@ -170,20 +181,17 @@ def compile_model(
         "initial": x0,
         "initial_sensitivity": entries["initial_jacobian"],
     }
-    observed = {name: graph.add_expression(e, names) for name, e in model.observables}
+    observed: dict[str, Node] = {}
+    for name, expression in in_order_of_use(dict(model.observables)):
+        observed[name] = _node(graph, expression, observed | names, f"observable {name}")
     patterns = []
     for i, readout in enumerate(readouts):
-        y = graph.add_expression(readout.formula, names)
+        y = _finite_node(graph, readout.formula, observed | names, f"observable {readout.name}")
         # a noise formula may speak of observables by name
-        noise = (
-            graph.constant(1.0)
-            if readout.noise is None
-            else graph.add_expression(readout.noise, observed | {readout.name: y} | names)
-        )
-        if has_unusable_constant(graph, [y, noise]):
-            raise InputError.of(
-                f"observable {readout.name}", "divides by zero or has no finite value", "mend the formula"
-            )
+        known = observed | {readout.name: y} | names
+        noise = graph.constant(1.0)
+        if readout.noise is not None:
+            noise = _finite_node(graph, readout.noise, known, f"noise of {readout.name}")
         rows = [row for node in (y, noise) for row in (graph.jacobian([node], x), by_parameters([node]))]
         functions[f"value_{i}"] = [y, noise]
         functions[f"derivative_{i}"] = [y, noise, *(node for row in rows for _, node in row[0])]
@@ -206,6 +214,21 @@ def compile_model(
     )
 
 
+def _node(graph: Graph, expression: sympy.Expr, names: Mapping[str, Node], where: str) -> Node:
+    """The node of a formula. Errors: `InputError` says where a function stands that has no place in a model."""
+    try:
+        return graph.add_expression(expression, names)
+    except UnavailableFunction as error:
+        raise InputError.of(where, f"{error} is not available in a model", "write it with elementary functions") from None
+
+
+def _finite_node(graph: Graph, expression: sympy.Expr, names: Mapping[str, Node], where: str) -> Node:
+    node = _node(graph, expression, names, where)
+    if has_unusable_constant(graph, [node]):
+        raise InputError.of(where, "divides by zero or has no finite value", "mend the formula")
+    return node
+
+
 def _elimination_order(graph: Graph, f: Sequence[Node], x: Sequence[Node]) -> np.ndarray:
     coupled = np.array([[bool(graph.depends[a] & graph.depends[b]) for b in x] for a in f], dtype=bool)
     return minimum_degree_order(coupled.reshape(len(x), len(x)))
@@ -220,12 +243,16 @@ def _factor_rows(n: int, jacobian: Sequence[Sequence[int]]) -> list[list[int]]:
 
 def _switch_times(
     graph: Graph, model: Model, f: Sequence[Node], x: Sequence[Node], u: Sequence[Node]
-) -> tuple[SwitchTime, ...]:
-    """The times at which conditions of the right-hand sides change; refuses what has no known time."""
+) -> tuple[tuple[SwitchTime, ...], frozenset[Node]]:
+    """The times at which conditions of the right-hand sides change; refuses what has no known time.
+
+    Also the kinks (abs, min, max) whose time is a number, so that integration stops there in every problem.
+    """
     time = graph.variables[Z_TIME]
     x_bits = sum(graph.depends[v] for v in x)
     u_bits = sum(graph.depends[v] for v in u)
     found: dict[tuple[Node, Node], SwitchTime] = {}
+    kinks: set[Node] = set()
     for state, root in zip(model.states, f, strict=True):
         for node in graph.below([root]):
             kind, data = graph.kind[node], graph.data[node]
@@ -265,9 +292,12 @@ def _switch_times(
                 for j in range(len(graph.variables) - Z_STATES - len(x))
                 if (graph.depends[value] | graph.depends[slope]) >> (Z_STATES + len(x) + j) & 1
             ]
-            jump = kind in _JUMPS or found.get((value, slope)) is not None
+            if kind in _KINKS and not parameters:
+                kinks.add(node)
+            before = found.get((value, slope))
+            jump = kind in _JUMPS or (before is not None and before.jump)
             found[value, slope] = SwitchTime(tuple(parameters), jump, graph, value, slope)
-    return tuple(found.values())
+    return tuple(found.values()), frozenset(kinks)
 
 
 @dataclass(frozen=True)
@@ -288,7 +318,7 @@ def compile_formulas(formulas: tuple[sympy.Expr, ...], names: tuple[str, ...]) -
         return CompiledFormulas(Pattern.of([]), None)
     graph = Graph(len(names))
     known = dict(zip(names, graph.variables, strict=True))
-    nodes = [graph.add_expression(e, known) for e in formulas]
+    nodes = [_finite_node(graph, e, known, f"formula {str(e)[:60]}") for e in formulas]
     rows = graph.jacobian(nodes, graph.variables)
     functions = {"value": nodes, "derivative": [node for row in rows for _, node in row]}
     return CompiledFormulas(

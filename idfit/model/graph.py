@@ -21,26 +21,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sympy
 
-from idfit.errors import InputError
-
 #: unary functions of the graph and, for each, its derivative as a function of (graph, argument, node itself)
 _DERIVATIVES = {
     "exp": lambda g, a, n: n,
     "log": lambda g, a, n: g.power(a, -1),
-    "sqrt": lambda g, a, n: g.scale(0.5, g.power(n, -1)),
     "sin": lambda g, a, n: g.function("cos", a),
     "cos": lambda g, a, n: g.scale(-1.0, g.function("sin", a)),
     "tan": lambda g, a, n: g.add([(1.0, g.power(n, 2))], 1.0),
-    "asin": lambda g, a, n: g.power(g.function("sqrt", g.add([(-1.0, g.power(a, 2))], 1.0)), -1),
+    "asin": lambda g, a, n: g.inverse_root(g.add([(-1.0, g.power(a, 2))], 1.0)),
     "acos": lambda g, a, n: g.scale(
-        -1.0, g.power(g.function("sqrt", g.add([(-1.0, g.power(a, 2))], 1.0)), -1)
+        -1.0, g.inverse_root(g.add([(-1.0, g.power(a, 2))], 1.0))
     ),
     "atan": lambda g, a, n: g.power(g.add([(1.0, g.power(a, 2))], 1.0), -1),
     "sinh": lambda g, a, n: g.function("cosh", a),
     "cosh": lambda g, a, n: g.function("sinh", a),
     "tanh": lambda g, a, n: g.add([(-1.0, g.power(n, 2))], 1.0),
-    "asinh": lambda g, a, n: g.power(g.function("sqrt", g.add([(1.0, g.power(a, 2))], 1.0)), -1),
-    "acosh": lambda g, a, n: g.power(g.function("sqrt", g.add([(1.0, g.power(a, 2))], -1.0)), -1),
+    "asinh": lambda g, a, n: g.inverse_root(g.add([(1.0, g.power(a, 2))], 1.0)),
+    "acosh": lambda g, a, n: g.inverse_root(g.add([(1.0, g.power(a, 2))], -1.0)),
     "atanh": lambda g, a, n: g.power(g.add([(-1.0, g.power(a, 2))], 1.0), -1),
     "erf": lambda g, a, n: g.scale(2.0 / math.sqrt(math.pi), g.function("exp", g.scale(-1.0, g.power(a, 2)))),
     "abs": lambda g, a, n: g.function("sign", a),
@@ -50,7 +47,7 @@ _DERIVATIVES = {
 }
 _VALUES = {
     name: getattr(math, name)
-    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")
+    for name in ("exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")
 } | {
     "asinh": math.asinh,
     "acosh": math.acosh,
@@ -76,6 +73,29 @@ _LARGEST_UNROLLED_POWER = 64
 Node = int
 
 
+class UnavailableFunction(Exception):
+    """A function of sympy that a model cannot use; carries its text."""
+
+
+def _raised(base: float, k: int) -> float:
+    """base^k, inf or nan where it is too large or divides by zero: refused where the formula is compiled."""
+    try:
+        return base**k
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+
+
+def _value_of_power(base: float, exponent: float, logs: int, pole: bool) -> float:
+    if base == 0.0 and (logs or (exponent < 0.0 and not pole)):
+        return 0.0
+    try:
+        return math.pow(base, exponent) * math.log(base) ** logs if logs else math.pow(base, exponent)
+    except ValueError:
+        return math.inf if base == 0.0 else math.nan
+    except OverflowError:
+        return math.inf
+
+
 class Graph:
     """A growing set of nodes over numbered variables.
 
@@ -94,6 +114,8 @@ class Graph:
         self.variables = [self._node("var", (i,), 1 << i) for i in range(n_variables)]
         #: where each variable stands in the input of generated functions
         self.position = list(range(n_variables))
+        #: variables (bit mask) in whose powers differentiation makes no poles at 0, see `general_power`
+        self.pole_free = 0
 
     def _node(self, kind: str, data: tuple, depends: int) -> Node:
         key = (kind, data)
@@ -154,16 +176,12 @@ class Graph:
             node, k = stack.pop()
             kind = self.kind[node]
             if kind == "const":
-                base = self.data[node][0]
-                if base == 0.0 and k < 0:
-                    coefficient = math.inf  # refused where the formula is compiled
-                else:
-                    coefficient *= base**k
+                coefficient *= _raised(self.data[node][0], k)
             elif kind == "prod":
                 stack.extend((n, j * k) for n, j in self.data[node])
             elif kind == "sum" and self.data[node][0] == 0.0 and len(self.data[node][1]) == 1:
                 a, n = self.data[node][1][0]
-                coefficient *= a**k
+                coefficient *= _raised(a, k)
                 stack.append((n, k))
             else:
                 collected[node] = collected.get(node, 0) + k
@@ -184,16 +202,25 @@ class Graph:
     def power(self, base: Node, k: int) -> Node:
         return self.multiply([(base, k)])
 
-    def general_power(self, base: Node, exponent: Node, logs: int = 0) -> Node:
-        """``base^exponent·log(base)^logs``, taken as 0 at base 0 where logs > 0 (the limit for exponent >
-        0)."""
+    def general_power(self, base: Node, exponent: Node, logs: int = 0, *, pole: bool = True) -> Node:
+        """``base^exponent·log(base)^logs``, taken as 0 at base 0 where logs > 0 (the limit for exponent > 0).
+
+        pole : False takes a negative exponent at base 0 as 0 too. The derivatives of ``x^n`` in a right-hand side are
+        meant by that: with ``n(n-1)x^(n-2)`` at x = 0 comes a factor 0, and a pole at a single time must not enter W.
+        """
         number = self.value(exponent)
-        if logs == 0 and number is not None:
-            if number == int(number) and abs(number) <= _LARGEST_UNROLLED_POWER:
-                return self.power(base, int(number))
-            if 2 * number == int(2 * number) and abs(2 * number) <= _LARGEST_UNROLLED_POWER:
-                return self.power(self.function("sqrt", base), int(2 * number))
-        return self._node("pow", (base, exponent, logs), self.depends[base] | self.depends[exponent])
+        if number is not None and logs == 0:
+            if number.is_integer() and abs(number) <= _LARGEST_UNROLLED_POWER:
+                if number >= 0 or pole:
+                    return self.power(base, int(number))
+            pole = pole or number >= 0
+        if logs == 0 and self.value(base) is not None and number is not None:
+            return self.constant(_value_of_power(self.data[base][0], number, 0, pole))
+        return self._node("pow", (base, exponent, logs, pole), self.depends[base] | self.depends[exponent])
+
+    def inverse_root(self, node: Node) -> Node:
+        pole = not self.depends[node] & self.pole_free
+        return self.general_power(node, self.constant(-0.5), pole=pole)
 
     def function(self, name: str, argument: Node) -> Node:
         number = self.value(argument)
@@ -221,15 +248,38 @@ class Graph:
 
     # reading ----------------------------------------------------------------------------------------------
 
-    def replaced(self, roots: Sequence[Node], old: Node, new: Node, within: frozenset[str]) -> list[Node]:
-        """The roots with `old` replaced by `new`, but only below nodes of the given kinds."""
+    def replaced(
+        self,
+        roots: Sequence[Node],
+        old: Node,
+        new: Node,
+        within: frozenset[str],
+        kinks: frozenset[Node] = frozenset(),
+    ) -> list[Node]:
+        """The roots with `old` replaced by `new`, but only below nodes of the given kinds.
+
+        kinks : nodes abs, min, max that become a choice between two smooth branches, decided at `new`.
+        """
         plain: dict[Node, Node] = {}
         swapped: dict[Node, Node] = {old: new}
         for node in self.below(roots, self.depends[old]):
             if node != old:
                 swapped[node] = self._rebuilt(node, swapped)
-            plain[node] = swapped[node] if self.kind[node] in within else self._rebuilt(node, plain)
+            if node in kinks:
+                plain[node] = self._branches(node, plain, swapped)
+            else:
+                plain[node] = swapped[node] if self.kind[node] in within else self._rebuilt(node, plain)
         return [plain.get(root, root) for root in roots]
+
+    def _branches(self, kink: Node, plain: Mapping[Node, Node], decides: Mapping[Node, Node]) -> Node:
+        kind, arguments = self.kind[kink], self.data[kink]
+        if kind == "abs":
+            (value,) = (plain.get(n, n) for n in arguments)
+            negative = self.binary("lt", decides.get(arguments[0], arguments[0]), self.constant(0.0))
+            return self.select(negative, self.scale(-1.0, value), value)
+        a, b = (decides.get(n, n) for n in arguments)
+        first = self.binary("le", a, b) if kind == "min" else self.binary("le", b, a)
+        return self.select(first, *(plain.get(n, n) for n in arguments))
 
     def _rebuilt(self, node: Node, by: Mapping[Node, Node]) -> Node:
         kind, data = self.kind[node], self.data[node]
@@ -240,7 +290,7 @@ class Graph:
         if kind == "prod":
             return self.multiply([(by.get(n, n), k) for n, k in data])
         if kind == "pow":
-            return self.general_power(by.get(data[0], data[0]), by.get(data[1], data[1]), data[2])
+            return self.general_power(by.get(data[0], data[0]), by.get(data[1], data[1]), data[2], pole=data[3])
         args = [by.get(n, n) for n in data]
         if kind == "select":
             return self.select(*args)
@@ -266,9 +316,9 @@ class Graph:
         if kind == "sum":
             return data[0] + sum(a * v for (a, _), v in zip(data[1], args, strict=True))
         if kind == "prod":
-            return math.prod(v**k for (_, k), v in zip(data, args, strict=True))
+            return math.prod(_raised(v, k) for (_, k), v in zip(data, args, strict=True))
         if kind == "pow":
-            return args[0] ** args[1] * (math.log(args[0]) ** data[2] if data[2] else 1.0)
+            return _value_of_power(args[0], args[1], data[2], data[3])
         if kind == "select":
             return args[1] if args[0] else args[2]
         if kind == "not":
@@ -324,16 +374,17 @@ class Graph:
                     terms.append((float(k), self.multiply([*rest, (dot[n], 1)])))
             return self.add(terms)
         if kind == "pow":
-            base, exponent, logs = data
+            base, exponent, logs, pole = data
             terms = []
             if base in dot:
                 lower = self.add([(1.0, exponent)], -1.0)
-                slope = [(1.0, self.multiply([(exponent, 1), (self.general_power(base, lower, logs), 1)]))]
+                pole = pole and not self.depends[base] & self.pole_free
+                slope = [(1.0, self.multiply([(exponent, 1), (self.general_power(base, lower, logs, pole=pole), 1)]))]
                 if logs:
-                    slope.append((float(logs), self.general_power(base, lower, logs - 1)))
+                    slope.append((float(logs), self.general_power(base, lower, logs - 1, pole=pole)))
                 terms.append((1.0, self.multiply([(self.add(slope), 1), (dot[base], 1)])))
             if exponent in dot:
-                rise = self.general_power(base, exponent, logs + 1)
+                rise = self.general_power(base, exponent, logs + 1, pole=pole)
                 terms.append((1.0, self.multiply([(rise, 1), (dot[exponent], 1)])))
             return self.add(terms)
         if kind in ("min", "max"):
@@ -372,8 +423,7 @@ class Graph:
     def add_expression(self, expression: sympy.Basic, names: Mapping[str, Node]) -> Node:
         """The node of a sympy expression whose symbols are the given names.
 
-        Errors: `InputError` names a function that has no place here (its derivative or value is not
-        available).
+        Errors: `UnavailableFunction` names a function that has no value or derivative here.
         """
         memo: dict[sympy.Basic, Node] = {}
         for part in sympy.postorder_traversal(expression):
@@ -424,7 +474,7 @@ class Graph:
         if kind in ("lt", "le", "eq", "ne"):
             return self.binary(kind, *args)
         if kind is None or len(args) != 1:
-            raise InputError(f"{type(e).__name__} is not available in a model: {str(e)[:80]}")
+            raise UnavailableFunction(str(e)[:80])
         return self.function(kind, args[0])
 
 

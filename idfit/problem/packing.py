@@ -39,11 +39,16 @@ class Plan:
 
 
 def build_plan(
-    spec: ProblemSpec, resolution: Resolution, space: ParameterSpace, state_scale: np.ndarray | None = None
+    spec: ProblemSpec,
+    resolution: Resolution,
+    space: ParameterSpace,
+    state_scale: np.ndarray | None = None,
+    times: Sequence[np.ndarray] | None = None,
 ) -> Plan:
     """Compile the model and lay everything out.
 
     state_scale : (state,) in the model's order, what ``atol`` is relative to; 1 where it is not known yet.
+    times : rising output times of each simulation in place of its measurements'; such a plan is good for curves only.
 
     Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends
     before the data, or censored data under a distribution without that.
@@ -62,10 +67,9 @@ def build_plan(
         for e in resolution.outer
     ]
     rows = _rows(spec, resolution)
-    boundaries = [
-        _boundaries(spec, resolution, compiled, s, rows.times[i])
-        for i, s in enumerate(resolution.simulations)
-    ]
+    if times is not None:
+        rows.times, rows.pointer = [np.asarray(t, dtype=float) for t in times], [0] * (1 + sum(map(len, times)))
+    boundaries = [_boundaries(spec, resolution, compiled, s, rows.times[i]) for i, s in enumerate(resolution.simulations)]
     columns = _columns(resolution, compiled, kind)
     n = len(compiled.states)
     internal = {s: i for i, s in enumerate(compiled.states[k] for k in compiled.order)}

@@ -14,34 +14,36 @@ import numpy as np
 from idfit.errors import Finding, InputError
 from idfit.expressions import to_text
 from idfit.model import Model
-from idfit.numerics import integrator
-from idfit.numerics.objective import outer_values
-from idfit.problem.objective import NO_STOP, STEP_BUDGET, Objective
+from idfit.problem.objective import STEP_BUDGET, Objective
 from idfit.problem.packing import Plan, build_plan
 from idfit.problem.parameters import ParameterSpace
 from idfit.problem.resolution import Resolution, resolve
+from idfit.problem.trajectories import largest_states, values_at
 from idfit.spec.check import check
-from idfit.spec.measurements import Missing, measurement_table
+from idfit.spec.findings import Findings
+from idfit.spec.measurements import measurement_table, read_measurements
 from idfit.spec.priors import parse_prior
 from idfit.spec.reading import read_problem
-from idfit.spec.schema import MeasurementTable, ParameterSpec, ProblemSpec
+from idfit.spec.references import Beside, resolve_inputs
+from idfit.spec.schema import InputSpec, MeasurementTable, ParameterSpec, ProblemSpec
+from idfit.spec.validation import validated
 from idfit.spec.writing import to_toml
-
-# tolerance of the runs that find out how large the states are
-_SCOUTING_RTOL = 1e-4
 
 
 class Problem:
     """Model, data, experiments, noise, bounds and priors, built from a `ProblemSpec` or from Python values.
 
-    ``Problem(model, data, conditions={}, parameters={}, noise={}, priors={})`` says all that the files can
-    say:
+    ``Problem(model, data, conditions={}, parameters={}, noise={}, priors={}, inputs={})`` says all that the files
+    can say:
 
     model : a `Model`, or a `ProblemSpec` that already holds everything.
     data : path of a CSV file, mapping of columns, data frame, or `MeasurementTable`.
-    conditions, parameters, noise : the tables of the TOML format, as mappings; `noise` gives for each
-    observable a number, a formula, or a mapping with ``noise``, ``transform``, ``distribution``, ``per``.
+    conditions, parameters, noise : the tables of the TOML format, as mappings; `noise` gives for each observable a
+    number, a formula, ``{"column": "sd"}``, or a mapping with ``noise``, ``transform``, ``distribution``, ``per``.
     priors : text for each parameter, ``"normal(0, 1)"``.
+    inputs : for each input of the model a number, a formula of time, or samples
+    ``{"times": [...], "values": [...], "interpolation": "linear"}`` (or ``"step"``, ``"cubic"``); samples that differ
+    between conditions as ``{"series": {condition: {"times": [...], "values": [...]}}}``.
 
     Errors: `InputError` with every finding.
     """
@@ -54,9 +56,13 @@ class Problem:
         parameters: Mapping[str, Any] | None = None,
         noise: Mapping[str, Any] | None = None,
         priors: Mapping[str, str] | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ):
+        tables = {"conditions": conditions, "parameters": parameters, "noise": noise, "priors": priors, "inputs": inputs}
         if isinstance(model, Model):
-            model = _spec_of(model, conditions or {}, parameters or {}, noise or {}, priors or {})
+            model = _spec_of(model, **{name: table or {} for name, table in tables.items()})
+        elif given := [name for name, table in tables.items() if table]:
+            raise InputError(f"{', '.join(given)} cannot be given beside a ProblemSpec, which holds them already")
         if data is not None:
             model = model.model_copy(update={"measurements": _table(data, model)})
         findings = check(model)
@@ -65,14 +71,6 @@ class Problem:
             raise InputError(errors)
         self.spec = model
         self.findings = tuple(findings)
-
-    @classmethod
-    def unchecked(cls, spec: ProblemSpec, parameters: ParameterSpace) -> Problem:
-        """A problem from a spec that the program itself has made, with the given estimated parameters."""
-        problem = cls.__new__(cls)
-        problem.spec, problem.findings = spec, ()
-        problem.__dict__["parameters"] = parameters
-        return problem
 
     def __repr__(self) -> str:
         return (
@@ -116,45 +114,19 @@ class Problem:
 
     @cached_property
     def state_scale(self) -> np.ndarray:
-        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal
-        parameters."""
-        scale = None
-        for _ in range(2):
-            # a second round, as the first one weighs errors by guesses of the scales
-            scale = self._largest_states(build_plan(self.spec, self.resolution, self.parameters, scale))
-        assert scale is not None
-        return scale
+        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal parameters."""
+        return largest_states(self.spec, self.resolution, self.parameters, self.last_times)
 
-    def plan_with_scale_of(self, other: Problem) -> Plan:
-        """The plan, with errors weighed as in another problem with the same states."""
-        return build_plan(self.spec, self.resolution, self.parameters, other.state_scale)
+    @property
+    def last_times(self) -> np.ndarray:
+        """The last measurement of each simulation, (simulation,); its start where there is none."""
+        last = np.array([s.t0 for s in self.resolution.simulations], dtype=float)
+        np.maximum.at(last, self.resolution.row_simulation, self.spec.measurements.time)
+        return last
 
-    def _largest_states(self, plan: Plan) -> np.ndarray:
-        """Largest magnitude of each state at the nominal parameters over all simulations; 1 where it stays
-        0."""
-        n = len(plan.compiled.states)
-        largest = np.zeros(n)
-        q = self.outer_values(self.parameters.nominal_scaled, plan)
-        for simulation, times in enumerate(plan.times):
-            states = np.full((len(times), n), np.nan)
-            nothing, info = np.empty((len(times), 0)), np.empty(integrator.INFO_SIZE)
-            integrator.integrate(
-                plan.ints, plan.floats, simulation, q, False, _SCOUTING_RTOL, 1e-12, STEP_BUDGET, NO_STOP,
-                states, nothing, info,
-            )  # fmt: skip
-            if len(times):
-                largest = np.fmax(largest, np.nanmax(np.abs(np.nan_to_num(states)), axis=0, initial=0.0))
-        in_model_order = np.empty(n)
-        in_model_order[plan.compiled.order] = largest
-        return np.where((in_model_order > 0) & np.isfinite(in_model_order), in_model_order, 1.0)
-
-    def outer_values(self, theta: np.ndarray, plan: Plan | None = None) -> np.ndarray:
+    def outer_values(self, theta: np.ndarray) -> np.ndarray:
         """Natural values of all that formal parameters stand for, at theta."""
-        plan = plan or self.plan
-        q = np.empty(len(self.resolution.outer))
-        entries = np.empty(len(plan.formulas.jacobian.column))
-        outer_values(plan.ints, plan.floats, np.asarray(theta, dtype=float), q, np.empty(len(theta)), entries)
-        return q
+        return values_at(self.plan, theta)
 
     def objective(self, rtol: float = 1e-8, atol: float = 1e-12, max_steps: int = STEP_BUDGET) -> Objective:
         """The objective as a function of theta; see `Objective`."""
@@ -193,6 +165,7 @@ class Problem:
         rows = [i for i, c in enumerate(table.condition) if c in wanted]
         return build(self.spec.model_copy(update={
             "conditions": {k: c for k, c in self.spec.conditions.items() if k in wanted},
+            "inputs": {k: _input_for(i, wanted) for k, i in self.spec.inputs.items()},
             "measurements": selected_rows(table, rows),
         }))  # fmt: skip
 
@@ -233,14 +206,17 @@ def selected_rows(table: MeasurementTable, rows: list[int]) -> MeasurementTable:
     return table.model_copy(update=update)
 
 
+def _input_for(given: InputSpec, conditions: Iterable[str]) -> InputSpec:
+    """The input without the samples of other conditions."""
+    return given.model_copy(update={"series": {c: s for c, s in given.series.items() if not c or c in conditions}})
+
+
 def _table(data: Any, spec: ProblemSpec) -> MeasurementTable:
     if isinstance(data, MeasurementTable):
         return data
-    table, findings = measurement_table(data, spec)
-    errors = [f for f in findings if f.severity == "error"]
-    if errors:
-        raise InputError(errors)
-    return table
+    if isinstance(data, str | os.PathLike):
+        return read_measurements(data, spec)[0]
+    return measurement_table(data, spec)[0]
 
 
 def _spec_of(
@@ -249,13 +225,25 @@ def _spec_of(
     parameters: Mapping[str, Any],
     noise: Mapping[str, Any],
     priors: Mapping[str, str],
+    inputs: Mapping[str, Any],
 ) -> ProblemSpec:
-    """The spec of a model from Python; parameters that are not mentioned and not needed by noise stay
-    undeclared."""
-    missing = [n for n, _ in model.observables if n not in noise]
-    if missing:
-        remedy = "give a number, a parameter or a formula in noise={...}"
-        raise InputError([Finding("", 0, 0, f"observable {n}", "has no noise", remedy) for n in missing])
+    """The spec of a model from Python. Names in `parameters` that the model lacks are noise parameters or copies."""
+    findings = Findings()
+
+    def refuse(given: str, rule: str, remedy: str) -> None:
+        findings.add(Finding("", 0, 0, given, rule, remedy))
+
+    observables = dict(model.observables)
+    for name in observables.keys() - noise.keys():
+        refuse(f"observable {name}", "has no noise", "give a number, a parameter or a formula in noise={...}")
+    for name in noise.keys() - observables.keys():
+        refuse(f"noise of {name!r}", "is not an observable of the model", f"it has {', '.join(observables)}")
+    for name in set(model.inputs) - inputs.keys():
+        refuse(f"input {name}", "has no values", "give a number, a formula of time or samples in inputs={...}")
+    for name in inputs.keys() - set(model.inputs):
+        refuse(f"input {name!r}", "is not an input of the model", "declare it in Model.from_equations(inputs=...)")
+    for name in model.unknown_inputs:
+        refuse(f"unknown input {name}", "cannot be simulated", "make it a known input, or a formula with parameters")
     entries = {k: dict(v) if isinstance(v, Mapping) else {"value": v} for k, v in parameters.items()}
     for name, text in priors.items():
         entries.setdefault(name, {})["prior"] = text
@@ -264,14 +252,36 @@ def _spec_of(
         "odes": {s: _text(e) for s, e in zip(model.states, model.odes, strict=True)},
         "assignments": {k: _text(e) for k, e in model.assignments},
         "parameters": {n: entries.pop(n, {}) for n in model.parameters} | entries,
-        "observables": {
-            n: {"formula": _text(e)}
-            | (dict(noise[n]) if isinstance(noise[n], Mapping) else {"noise": noise[n]})
-            for n, e in model.observables
+        "inputs": {n: _plain(inputs[n]) for n in model.inputs if n in inputs},
+        "events": {
+            f"event_{i}": {"when": to_text(when), "set": {s: _text(e) for s, e in changes}}
+            for i, (when, changes) in enumerate(model.events)
         },
-        "conditions": conditions,
+        "observables": {
+            n: {"formula": _text(e)} | _noise_fields(noise[n]) for n, e in model.observables if n in noise
+        },
+        "conditions": _plain(conditions),
     }
-    return ProblemSpec.model_validate(raw)
+    resolve_inputs(raw, Beside(None, None, findings, {}))
+    spec = validated(raw, findings)
+    findings.raise_errors()
+    assert spec is not None  # what is unusable has been reported
+    return spec
+
+
+def _noise_fields(noise: Any) -> dict[str, Any]:
+    if isinstance(noise, Mapping) and "column" not in noise:
+        return _plain(noise)
+    return {"noise": _plain(noise)}
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as dicts and arrays as lists, all the way down."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(v) for v in value]
+    return value
 
 
 def _text(expression) -> float | str:

@@ -18,7 +18,7 @@ import sympy
 from idfit.errors import InputError
 from idfit.expressions import names_in, parse
 from idfit.model import Model, Readout
-from idfit.model.model import in_order_of_use
+from idfit.model.model import TIME_NAMES, in_order_of_use
 from idfit.spec.reaction_equations import parse_equation
 from idfit.spec.schema import ConditionSpec, NoiseColumn, ParameterSpec, ProblemSpec
 
@@ -47,11 +47,8 @@ def model_of(spec: ProblemSpec) -> Model:
                 amount = sympy.Rational(coefficient.numerator, coefficient.denominator) * rate
                 rates[state] += amount if volume is None else amount / parse(volume)
     set_states = {name for c in spec.conditions.values() for name in c.set if name in spec.states}
-    functions = {
-        k: parse(i.formula)
-        for k, i in spec.inputs.items()
-        if i.formula is not None and not i.series and not _constant_input(i.formula)
-    }
+    constant = {k for k, i in spec.inputs.items() if not i.series and not _moves(spec, i.formula)}
+    functions = {k: parse(i.formula or 0.0) for k, i in spec.inputs.items() if not i.series and k not in constant}
     assignments = {k: parse(f) for k, f in spec.assignments.items()} | functions
     return Model(
         states=tuple(spec.states),
@@ -60,9 +57,9 @@ def model_of(spec: ProblemSpec) -> Model:
             sympy.Symbol(start_name(s)) if s in set_states else parse(v.init) for s, v in spec.states.items()
         ),
         parameters=(
-            *spec.parameters.keys() - {k for k in spec.parameters if "[" in k},
+            *(k for k in spec.parameters if "[" not in k),
             *spec.constants,
-            *(k for k, i in spec.inputs.items() if not i.series and _constant_input(i.formula)),
+            *(k for k in spec.inputs if k in constant),
             *(start_name(s) for s in spec.states if s in set_states),
         ),
         inputs=tuple(k for k, i in spec.inputs.items() if i.series),
@@ -74,8 +71,10 @@ def model_of(spec: ProblemSpec) -> Model:
     )
 
 
-def _constant_input(formula: float | str | None) -> bool:
-    return isinstance(formula, float | int) or (formula is not None and not names_in(parse(formula)))
+def _moves(spec: ProblemSpec, formula: float | str | None) -> bool:
+    """Whether the formula of an input speaks of the time; otherwise it is a constant that conditions may set."""
+    declared = {*spec.parameters, *spec.constants, *spec.assignments}
+    return formula is not None and bool(names_in(parse(formula)) & set(TIME_NAMES) - declared)
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,10 @@ class Resolution:
     row_simulation: list[int] = field(default_factory=list)
     row_map: list[int] = field(default_factory=list)
     row_sd: list[float] = field(default_factory=list)
+    #: what each observable reads, through assignments and other observables
+    read: dict[str, frozenset[str]] = field(default_factory=dict)
+    #: without measurements: the map of each observable in each simulation
+    observable_map: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 class _Environment:
@@ -150,6 +153,8 @@ class _Environment:
             return sympy.Float(spec.constants[name], 17)
         if name in spec.inputs:
             return self._of(spec.inputs[name].formula or 0.0, self.value)
+        if name in spec.assignments:  # one without states and time, as in an initial value or a dose
+            return self._of(spec.assignments[name], self.value)
         parameter = spec.parameters.get(name)
         if parameter is None:
             raise InputError.of(
@@ -214,7 +219,7 @@ def resolve(spec: ProblemSpec) -> Resolution:
             builder.add_row(row)
     else:
         for condition in conditions:
-            builder.simulation(condition, {})
+            builder.add_condition(condition)
     result.estimated = {n: builder.estimated[n] for n in _declared_order(spec, builder.estimated)}
     return result
 
@@ -247,7 +252,7 @@ class _Builder:
         self, spec: ProblemSpec, result: Resolution, dynamic: set[str], definitions: Mapping[str, sympy.Expr]
     ):
         self.spec, self.result = spec, result
-        self.read = {
+        result.read = {
             r.name: frozenset(_through(definitions, [e for e in (r.formula, r.noise) if e is not None]))
             for r in result.readouts
         }
@@ -310,6 +315,14 @@ class _Builder:
             )
         return self.simulation_index[key]
 
+    def add_condition(self, condition: str) -> None:
+        """A condition without measurements, and what each observable reads in it."""
+        copies = {k: condition for k, column in self.own.items() if column == "condition"}
+        simulation = self.simulation(condition, copies)
+        for name, read in self.result.read.items():
+            per = {k: condition for k, column in self.spec.observables[name].per.items() if column == "condition"}
+            self.result.observable_map[simulation, name] = self.map(condition, copies | per, read)
+
     def add_row(self, row: int) -> None:
         table, result = self.spec.measurements, self.result
         condition, name = table.condition[row], table.observable[row]
@@ -327,7 +340,7 @@ class _Builder:
                 line=table.line[row] if table.line else 0,
             )
         result.row_simulation.append(simulation)
-        result.row_map.append(self.map(condition, copies, self.read[name]))
+        result.row_map.append(self.map(condition, copies, result.read[name]))
         sd = math.nan
         if isinstance(observable.noise, NoiseColumn):
             sd = self._sd(observable.noise.column, row)

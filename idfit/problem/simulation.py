@@ -4,18 +4,21 @@ model."""
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from idfit.errors import InputError, RunError
 from idfit.numerics import integrator
+from idfit.numerics import plan as layout
+from idfit.numerics.plan import integers, reals
 from idfit.numerics.scales import TRANSFORMS
-from idfit.problem.objective import NO_STOP, STEP_BUDGET, Objective
-from idfit.problem.packing import distribution_of, transform_of
+from idfit.problem.packing import Plan, build_plan, distribution_of, transform_of
 from idfit.problem.problem import Problem
+from idfit.problem.trajectories import largest_states, trajectory, values_at
 from idfit.results import Status, dataset
-from idfit.spec.schema import MeasurementTable
+from idfit.spec.schema import NoiseColumn
 
 # points of a curve: between measurements in proportion to how densely these lie
 _GRID, _LONGEST_GRID = 201, 2001
@@ -70,13 +73,13 @@ def simulate(
 
 def _label(problem: Problem, row: int) -> str:
     """The curve that a measurement belongs to: its condition, with the copies of parameters that it reads."""
-    spec, table = problem.spec, problem.spec.measurements
-    simulation = problem.resolution.simulations[problem.resolution.row_simulation[row]]
+    spec, table, resolution = problem.spec, problem.spec.measurements, problem.resolution
+    simulation = resolution.simulations[resolution.row_simulation[row]]
+    name = table.observable[row]
+    own = {p.per for k, p in spec.parameters.items() if p.per and k in resolution.read[name]}
     tags = dict(simulation.copies)
-    for column in spec.observables[table.observable[row]].per.values():
-        tags[column] = table.replicate[row] if column == "replicate" else (
-            table.condition[row] if column == "condition" else table.columns[column][row]
-        )  # fmt: skip
+    for column in {*spec.observables[name].per.values(), *own} - {"condition"}:
+        tags[column] = table.replicate[row] if column == "replicate" else table.columns[column][row]
     text = ", ".join(f"{k}={v}" for k, v in sorted(tags.items()) if k != "condition")
     return f"{simulation.condition} [{text}]" if text else simulation.condition
 
@@ -86,116 +89,127 @@ def _grid(times: np.ndarray, t0: float, size: int) -> np.ndarray:
     return np.interp(np.linspace(0, len(anchors) - 1, size), np.arange(len(anchors)), anchors)
 
 
+@dataclass(frozen=True)
+class _Curve:
+    """One observable of one curve: the simulation, the map of formal parameters, and the rows of the data on it."""
+
+    label: str
+    observable: str
+    simulation: int
+    map: int
+    has_own_noise: bool
+
+
+def _curves_of(problem: Problem) -> list[_Curve]:
+    resolution, table = problem.resolution, problem.spec.measurements
+    found: dict[tuple[str, str], _Curve] = {}
+    for row, name in enumerate(table.observable):
+        # one row of the data stands for all of its curve, as it names gel, batch or subject
+        label, simulation = _label(problem, row), resolution.row_simulation[row]
+        noise_is_a_formula = bool(np.isnan(resolution.row_sd[row]))
+        curve = _Curve(label, name, simulation, resolution.row_map[row], noise_is_a_formula)
+        found.setdefault((label, name), curve)
+    for (simulation, name), number in resolution.observable_map.items():
+        label = resolution.simulations[simulation].label
+        has_own_noise = not isinstance(problem.spec.observables[name].noise, NoiseColumn)
+        found[label, name] = _Curve(label, name, simulation, number, has_own_noise)
+    return list(found.values())
+
+
 def _curves(
     problem: Problem, theta: np.ndarray, rtol: float, atol: float, times: np.ndarray | None
 ) -> tuple[dict, dict]:
-    spec, table, resolution = problem.spec, problem.spec.measurements, problem.resolution
-    # one representative row of the data for each curve, as it names gel, batch or subject
-    representative: dict[tuple[str, str], int | None] = {}
-    simulation_of: dict[str, int] = {}
-    if len(table):
-        for row in range(len(table)):
-            label = _label(problem, row)
-            representative.setdefault((label, table.observable[row]), row)
-            simulation_of.setdefault(label, resolution.row_simulation[row])
-    else:
-        for i, simulation in enumerate(resolution.simulations):
-            simulation_of[simulation.label] = i
-            representative |= {(simulation.label, name): None for name in spec.observables}
-    labels = list(simulation_of)
-    observables = [
-        name for name in spec.observables if any((label, name) in representative for label in labels)
-    ]
-    longest = max((len(t) for t in problem.plan.times), default=0)
-    size = len(times) if times is not None else min(max(_GRID, longest), _LONGEST_GRID)
-    grids = {
-        label: np.asarray(times, dtype=float)
-        if times is not None
-        else _grid(problem.plan.times[s], resolution.simulations[s].t0, size)
-        for label, s in simulation_of.items()
-    }
-    wanted = [(label, name, row) for (label, name), row in representative.items()]
-    rows = _grid_table(
-        table, [(row, label, name, grids[label]) for label, name, row in wanted], resolution, simulation_of
-    )
-    dense = Problem.unchecked(spec.model_copy(update={"measurements": rows}), problem.parameters)
-    shape = (len(labels), len(observables), size)
-    trajectory, noise = np.full(shape, np.nan), np.full(shape, np.nan)
-    states = np.full((len(labels), len(problem.model.states), size), np.nan)
-    ev = Objective(dense.plan_with_scale_of(problem), problem.parameters, (), rtol, atol)(theta, 0)
-    if ev.status is Status.OK or np.isfinite(ev.prediction).any():
-        for i, (label, name, row) in enumerate(wanted):
-            at = labels.index(label), observables.index(name)
-            trajectory[at] = ev.prediction[i * size : (i + 1) * size]
-            if row is None or np.isnan(resolution.row_sd[row]):
-                noise[at] = ev.sigma[i * size : (i + 1) * size]
-    _fill_states(dense, problem, theta, rtol, atol, labels, grids, states)
+    spec, resolution = problem.spec, problem.resolution
+    curves = _curves_of(problem)
+    # a simulation has a label of its own for its states, even if no observable is read there without copies
+    labels = list(dict.fromkeys(c.label for c in curves)) or [s.label for s in resolution.simulations]
+    names = [name for name in spec.observables if any(c.observable == name for c in curves)]
+    simulation_of = {s.label: i for i, s in enumerate(resolution.simulations)} | {c.label: c.simulation for c in curves}
+    grids = _grids(problem, [simulation_of[label] for label in labels], times)
+    plan = _curve_plan(problem, [simulation_of[label] for label in labels], grids)
+    q = values_at(plan, theta)
+    values, noise = np.full((2, len(labels), len(names), grids.shape[1]), np.nan)
+    states = np.full((len(labels), len(problem.model.states), grids.shape[1]), np.nan)
+    run = {s: trajectory(plan, s, q, rtol, atol) for s in sorted(set(simulation_of[label] for label in labels))}
+    for i, label in enumerate(labels):
+        s = simulation_of[label]
+        states[i] = run[s][np.searchsorted(plan.times[s], grids[i])].T
+    for curve in curves:
+        at = labels.index(curve.label), names.index(curve.observable)
+        read = _read(problem, plan, curve, q, grids[at[0]], states[at[0]])
+        values[at] = read[:, 0]
+        if curve.has_own_noise:
+            noise[at] = read[:, 1]
     coords = {
         "trajectory_condition": labels,
-        "trajectory_observable": observables,
-        "observable_unit": [spec.observables[o].unit or "" for o in observables],
-        "observable_transform": [transform_of(spec.observables[o]) for o in observables],
-        "observable_distribution": [distribution_of(spec.observables[o]) for o in observables],
+        "trajectory_observable": names,
+        "observable_unit": [spec.observables[o].unit or "" for o in names],
+        "observable_transform": [transform_of(spec.observables[o]) for o in names],
+        "observable_distribution": [distribution_of(spec.observables[o]) for o in names],
         "state": list(problem.model.states),
         "state_unit": [spec.states[s].unit or "" for s in problem.model.states],
     }
     variables = {
-        "trajectory_time": np.array([grids[label] for label in labels]),
-        "trajectory": trajectory,
+        "trajectory_time": grids,
+        "trajectory": values,
         "trajectory_sigma": noise,
         "state_trajectory": states,
     }
     return variables, coords
 
 
-def _grid_table(table: MeasurementTable, wanted, resolution, simulation_of) -> MeasurementTable:
-    """A table with a row for each point of each curve; values play no part."""
-    columns: dict[str, list] = {k: [] for k in ("condition", "time", "observable", "replicate")}
-    further: dict[str, list[str]] = {k: [] for k in table.columns}
-    for row, label, name, grid in wanted:
-        n = len(grid)
-        columns["condition"] += [resolution.simulations[simulation_of[label]].condition] * n
-        columns["time"] += grid.tolist()
-        columns["observable"] += [name] * n
-        columns["replicate"] += [table.replicate[row] if row is not None and table.replicate else ""] * n
-        for k in further:
-            further[k] += [table.columns[k][row] if row is not None else ""] * n
-    n = len(columns["time"])
-    return MeasurementTable(
-        condition=tuple(columns["condition"]),
-        time=tuple(columns["time"]),
-        observable=tuple(columns["observable"]),
-        replicate=tuple(columns["replicate"]),
-        value=(1.0,) * n,
-        sd=(1.0,) * n,
-        censored=("",) * n,
-        columns={k: tuple(v) for k, v in further.items()},
-        line=(0,) * n,
-    )
+def _grids(problem: Problem, simulations: list[int], times: np.ndarray | None) -> np.ndarray:
+    """Times of each curve (curve, grid). Errors: `InputError` for a time before the start."""
+    starts = [problem.resolution.simulations[s].t0 for s in simulations]
+    if times is None:
+        longest = max((len(problem.plan.times[s]) for s in simulations), default=0)
+        size = min(max(_GRID, longest), _LONGEST_GRID)
+        return np.array(
+            [_grid(problem.plan.times[s], t0, size) for s, t0 in zip(simulations, starts, strict=True)]
+        ).reshape(len(simulations), size)
+    times = np.asarray(times, dtype=float)
+    if times.ndim != 1 or not np.isfinite(times).all():
+        raise InputError("times must be a vector of finite numbers")
+    if len(times) and len(starts) and times.min() < max(starts):
+        raise InputError(f"time {times.min():g} was asked for; the simulation starts at {max(starts):g}")
+    return np.tile(times, (len(simulations), 1))
 
 
-def _fill_states(dense: Problem, problem: Problem, theta, rtol, atol, labels, grids, states) -> None:
-    """Integrate each simulation of the dense problem once more and keep the states at the grid's times."""
-    plan = dense.plan_with_scale_of(problem)
-    if not states.shape[1] or not labels:
-        return
-    q = dense.outer_values(theta, plan)
-    by_label = {}
-    for row, label in enumerate(_row_labels(dense)):
-        by_label.setdefault(label, dense.resolution.row_simulation[row])
-    for i, label in enumerate(labels):
-        s = by_label[label]
-        at = np.full((len(plan.times[s]), states.shape[1]), np.nan)
-        integrator.integrate(
-            plan.ints, plan.floats, s, q, False, rtol, atol, STEP_BUDGET, NO_STOP, at,
-            np.empty((len(at), 0)), np.empty(integrator.INFO_SIZE),
-        )  # fmt: skip
-        where = np.searchsorted(plan.times[s], grids[label])
-        states[i][plan.compiled.order] = at[where].T
+def _curve_plan(problem: Problem, simulations: list[int], grids: np.ndarray) -> Plan:
+    """A plan whose output times are those of the curves; errors are weighed as in the problem itself."""
+    n = len(problem.resolution.simulations)
+    times = [
+        np.unique(np.concatenate([np.empty(0), *(g for k, g in zip(simulations, grids, strict=True) if k == s)]))
+        for s in range(n)
+    ]
+    if len(problem.spec.measurements):
+        scale = problem.state_scale
+    else:
+        ends = np.array([t.max(initial=s.t0) for t, s in zip(times, problem.resolution.simulations, strict=True)])
+        scale = largest_states(problem.spec, problem.resolution, problem.parameters, ends)
+    return build_plan(problem.spec, problem.resolution, problem.parameters, scale, times)
 
 
-def _row_labels(problem: Problem) -> list[str]:
-    return [_label(problem, row) for row in range(len(problem.spec.measurements))]
+def _read(
+    problem: Problem, plan: Plan, curve: _Curve, q: np.ndarray, times: np.ndarray, states: np.ndarray
+) -> np.ndarray:
+    """The observable and its noise (time, 2) on the states (state, time); not finite where a formula is not."""
+    compiled = plan.compiled
+    n, formal = len(compiled.states), np.array(problem.resolution.maps[curve.map], dtype=np.int64)
+    first_input = integrator.Z_STATES + n + len(formal)
+    z = np.zeros((len(times), integrator.input_size(plan.ints)))
+    z[:, integrator.Z_TIME] = z[:, integrator.Z_SEGMENT] = times
+    z[:, integrator.Z_STATES : integrator.Z_STATES + n] = states[compiled.order].T
+    z[:, integrator.Z_STATES + n : first_input] = q[formal]
+    pieces = np.zeros(len(compiled.inputs), dtype=np.int64)
+    if len(pieces):
+        knot_ptr = integers(plan.ints, layout.KNOT_PTR)
+        knots = (reals(plan.ints, plan.floats, s) for s in (layout.KNOT_TIME, layout.KNOT_COEFFICIENT))
+        knot_time, coefficient = knots
+        for row, t in zip(z, times, strict=True):
+            integrator.find_pieces(pieces, knot_ptr, curve.simulation, knot_time, t)
+            integrator.set_inputs(row, first_input, pieces, knot_time, coefficient, t)
+    return compiled.evaluate(f"value_{compiled.readouts.index(curve.observable)}", z, 2)
 
 
 def simulate_data(
