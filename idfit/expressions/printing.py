@@ -48,6 +48,7 @@ def to_text(expr: sympy.Basic) -> str:
     Floats are printed as the shortest decimal of their double. Raises `ExpressionError` for a function that
     formulas do not have.
 
+    >>> from idfit.expressions import parse
     >>> to_text(parse("-0.5*x**2/(K+x)"))
     '-0.5*x^2/(K + x)'
     """
@@ -106,8 +107,12 @@ def _number(number: sympy.Number) -> Piece:
         return text, _SIGN if text.startswith("-") else _ATOM
     text = decimal_text(number)
     if text is None:
-        return f"{number.p}/{number.q}", _PRODUCT
+        return f"{_integer(number.p)}/{_integer(number.q)}", _PRODUCT
     return text, _SIGN if text.startswith("-") else _ATOM
+
+
+def _integer(number: int) -> str:
+    return decimal_text(sympy.Integer(number)) or str(number)
 
 
 def _sum(part: sympy.Add, pieces: dict[sympy.Basic, Piece]) -> Piece:
@@ -123,7 +128,7 @@ def _sum(part: sympy.Add, pieces: dict[sympy.Basic, Piece]) -> Piece:
 def _product(part: Any, pieces: dict[sympy.Basic, Piece]) -> Piece:
     above: list[str] = []
     below: list[str] = []
-    sign = ""
+    sign = divisor = ""
     for factor in part.args:
         if isinstance(factor, sympy.Number):
             text, _ = _number(factor) if factor.is_finite else pieces[factor]
@@ -132,15 +137,14 @@ def _product(part: Any, pieces: dict[sympy.Basic, Piece]) -> Piece:
             numerator, _, denominator = text.partition("/")
             if numerator != "1" or (factor.is_Integer and abs(factor) != 1):
                 above.append(numerator)
-            if denominator:
-                below.append(denominator)
+            divisor = denominator
         elif isinstance(factor, sympy.Pow) and factor.exp.is_Rational and factor.exp < 0:
             below.append(_raised(factor.base, -factor.exp, pieces))
         else:
             above.append(_wrapped(pieces[factor], _POWER))
     text = "*".join(above) or "1"
-    if below and below[0].isdigit():  # apart, for a number times a sum in parentheses would be multiplied out
-        text += "/" + below.pop(0)
+    if divisor:  # apart, for a number times a sum in parentheses would be multiplied out
+        text += "/" + divisor
     if len(below) == 1:
         text += "/" + below[0]
     elif below:

@@ -27,7 +27,8 @@ _TOKEN = re.compile(
 )
 _BLANK = " \t\r\n"
 _PATH = re.compile(
-    r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*://|/|~|\.{1,2}[/\\]|[A-Za-z]:\\|[\w.-]+(?:[/\\][\w.-]+)*\.[A-Za-z]\w*\s*$)"
+    r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*://|/|~/|\.{1,2}[/\\]|[A-Za-z]:\\"
+    r"|[\w./\\-]+\.(?:csv|tsv|txt|dat|toml|ya?ml|json|xml|nc|h5|xlsx|py)\s*$)"
 )
 _SEPARATED = re.compile(r"[0-9]+(?:_[0-9]+)+(?:\.[0-9]*)?")
 _FORTRAN = re.compile(r"((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))[dD]([+-]?[0-9]+)")

@@ -17,7 +17,7 @@ from idfit.expressions.evaluation import FUNCTIONS, evaluate, power, rational_to
 from idfit.expressions.tokens import MAX_NODES
 from idfit.expressions.walk import bottom_up
 
-MAX_EXPONENT = 1024
+MAX_EXPONENT = 100
 NOT_REAL = "is not a real number"
 ZERO_DIVISION = "divides by zero"
 EXPONENTS = f"exponents may reach {MAX_EXPONENT}"
@@ -70,6 +70,8 @@ def multiply(factors: list[Value]) -> Value:
             raise Refusal(NOT_REAL, "0*inf has no value")
         if len(constants) == len(factors):
             return Value(exact.from_float(product), product, size)
+    elif 0 in constants:
+        return ZERO
     return _finished(_defined(exact.multiply([f.expr for f in factors])), product, size, factors)
 
 
@@ -85,7 +87,8 @@ def raise_to(base: Value, exponent: Value) -> Value:
         return ONE
     size = size_of([base, exponent])
     if isinstance(base.expr, sympy.Piecewise):  # as sympy does, but watching the numbers
-        branches = [(raise_to(_of(value), exponent).expr, condition) for value, condition in base.expr.args]
+        cases: Any = base.expr.args
+        branches = [(raise_to(_of(value), exponent).expr, condition) for value, condition in cases]
         return Value(sympy.Piecewise(*branches, evaluate=False), None, size)
     if exponent.constant is None:
         check_power(base.expr, exponent.expr)
@@ -96,12 +99,15 @@ def raise_to(base: Value, exponent: Value) -> Value:
     if math.isinf(degree):
         return Value(sympy.Pow(base.expr, exponent.expr, evaluate=False), None, size)
     check_power(base.expr, exponent.expr)
-    coefficient, rest = base.expr.as_coeff_Mul()
-    if coefficient in (1, -1) or _is_cheap(coefficient, exponent):
+    if _is_cheap(base.expr.as_coeff_Mul()[0], exponent):
         return _named(sympy.Pow(base.expr, exponent.expr), size)
-    factor = _finite(power(abs(rational_to_float(coefficient)), degree))
-    rest = sympy.Mul(sympy.sign(coefficient), rest)
-    return _named(exact.multiply([exact.from_float(factor), sympy.Pow(rest, exponent.expr)]), size)
+    number, rest = base.expr.as_independent(*base.expr.free_symbols, as_Add=False)
+    if number in (1, -1):
+        return _named(sympy.Pow(base.expr, exponent.expr), size)
+    known = evaluate(number)
+    factor = exact.from_float(_finite(power(abs(known), degree)))
+    rest = sympy.Mul(sympy.S.NegativeOne if known < 0 else sympy.S.One, rest)
+    return _named(exact.multiply([factor, sympy.Pow(rest, exponent.expr)]), size)
 
 
 def _named(expr: Any, size: int) -> Value:
@@ -184,7 +190,7 @@ def call(head: type, *arguments: Value) -> Value:
     if head is sympy.Mod and all(e.is_Rational for e in expressions):
         return constant(exact.bounded(expressions[0] % expressions[1]))
     if all(_is_exact(e) for e in expressions):
-        return Value(_defined(head(*expressions)), value, size)
+        return _finished(_defined(head(*expressions)), value, size, list(arguments))
     return Value(head(*expressions, evaluate=False), value, size)
 
 
@@ -262,7 +268,7 @@ def _finished(expr: Any, value: float, size: int, parts: list[Value]) -> Value:
     if expr is sympy.oo or expr is -sympy.oo:
         return Value(expr, math.copysign(math.inf, 1 if expr is sympy.oo else -1))
     if any(p.constant is None for p in parts):
-        return Value(expr, None, size)
+        return Value(expr, evaluate(expr) if expr.is_number else None, size)
     if math.isnan(value):
         raise Refusal(NOT_REAL, "the operation has no value")
     if math.isinf(value) and all(math.isfinite(p.constant) for p in parts if p.constant is not None):
@@ -286,5 +292,5 @@ def check_power(base: Any, exponent: Any) -> None:
     if exponent.is_Rational and abs(exponent) > MAX_EXPONENT:
         raise Refusal(f"raises to the power {float(exponent):g}", EXPONENTS, "E05")
     shift = exponent.as_coeff_Add()[0]  # sympy takes 2**(x + 1000000) apart at times
-    if base.is_Rational and shift.is_Rational and bits(base) * abs(shift) > 2 * MAX_EXPONENT:
+    if base.is_Rational and shift.is_Rational and bits(base) * abs(shift) > 20 * MAX_EXPONENT:
         raise Refusal(f"raises a number to the power {float(shift):g} + ...", "write smaller numbers", "E05")
