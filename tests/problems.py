@@ -1,7 +1,9 @@
 """Problems whose solutions are known in closed form: what the engine is held against.
 
-An `Oracle` pairs a `Problem` with the solution as a formula of the natural parameters. The formulas accept complex
-numbers, so that their derivatives come from the complex step, exact to rounding and without the code under test.
+An `Oracle` pairs a `Problem` with the solution as a formula of the natural parameters. The formulas accept
+complex
+numbers, so that their derivatives come from the complex step, exact to rounding and without the code under
+test.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class Oracle:
     def jacobian(self, p: np.ndarray) -> np.ndarray:
         """d prediction / d natural parameter (measurement, parameter)."""
         steps = np.eye(len(p)) * 1e-30j
-        return np.array([self.solution(p + step).imag * np.ones(len(self.values)) / 1e-30 for step in steps]).T
+        return np.array(
+            [self.solution(p + step).imag * np.ones(len(self.values)) / 1e-30 for step in steps]
+        ).T
 
     def nllh(self, p: np.ndarray) -> complex:
         """With all constants; p may be complex."""
@@ -77,12 +81,15 @@ def states_problem(
     observables: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Problem:
-    """Every state (or the given observables) measured as 0 with sd 1 at all times, all values on the linear scale.
+    """Every state (or the given observables) measured as 0 with sd 1 at all times, all values on the
+    linear scale.
 
     Then ``prediction`` is the states and ``jacobian`` their sensitivities, rows by observable and time.
     """
     observables = observables or {f"of_{state}": state for state in odes}
-    model = Model.from_equations(odes, observables, list(values), initial, inputs=tuple(more.get("inputs", ())))
+    model = Model.from_equations(
+        odes, observables, list(values), initial, inputs=tuple(more.get("inputs", ()))
+    )
     bounds = {k: estimated(v, v - 10 * abs(v) - 1, v + 10 * abs(v) + 1) for k, v in values.items()}
     data = {
         "observable": [o for o in observables for _ in times],
@@ -148,11 +155,10 @@ def phosphorylation() -> Oracle:
         kp, kd, s = p
         return s * kp / (kp + kd) * (1 - np.exp(-(kp + kd) * times))
 
-    parameters = {
-        k: estimated(v, 1e-3, 1e3, "log") for k, v in {"kp": 0.3, "kd": 0.7, "s": 1.0}.items()
-    }
+    parameters = {k: estimated(v, 1e-3, 1e3, "log") for k, v in {"kp": 0.3, "kd": 0.7, "s": 1.0}.items()}
     return Oracle(
-        Problem(model, data_at(times, solution([0.3, 0.7, 1])), parameters=parameters, noise={"y": 0.1}), solution
+        Problem(model, data_at(times, solution([0.3, 0.7, 1])), parameters=parameters, noise={"y": 0.1}),
+        solution,
     )
 
 
@@ -235,7 +241,11 @@ def driven(interpolation: str) -> Oracle:
                 x = np.polyval(q[3::-1], end - start) + (x - q[0]) * np.exp(-k * (end - start))
         return y if np.iscomplexobj(p) else y.real
 
-    parameters = {"k": estimated(0.8, 0.01, 10, "log"), "g": estimated(1.3, -5, 5), "x0": estimated(0.5, -5, 5)}
+    parameters = {
+        "k": estimated(0.8, 0.01, 10, "log"),
+        "g": estimated(1.3, -5, 5),
+        "x0": estimated(0.5, -5, 5),
+    }
     inputs = {"u": {"times": KNOTS, "values": SAMPLES, "interpolation": interpolation}}
     data = data_at(times, solution(np.array([0.8, 1.3, 0.5])))
     return Oracle(Problem(model, data, parameters=parameters, noise={"y": 0.1}, inputs=inputs), solution)

@@ -142,7 +142,7 @@ class _Body:
         b = self.names[base]
         number = self.graph.value(exponent)
         if number is not None and (2.0 * number).is_integer() and abs(number) <= _LARGEST_ROOT_POWER:
-            result = self._half_integer_power(base, int(math.floor(abs(number))), abs(number) % 1.0 != 0.0)
+            result = self._half_integer_power(base, math.floor(abs(number)), abs(number) % 1.0 != 0.0)
             if number < 0.0:
                 result = self.new(f"fdiv double {float_text(1.0)}, {result}")
         else:
@@ -244,7 +244,9 @@ def compile_functions(
         options.slp_vectorization = True
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
-        engine.set_object_cache(lambda _, data: write_cache_file(path, _checksum(data) + data), lambda _: None)
+        engine.set_object_cache(
+            lambda _, data: write_cache_file(path, _checksum(data) + data), lambda _: None
+        )
     engine.finalize_object()
     address = {name: engine.get_function_address(name) for name in (*functions, *written)}
     if not all(address.values()):
@@ -257,7 +259,8 @@ def _checksum(code: bytes) -> bytes:
 
 
 def _read(path: Path) -> bytes | None:
-    """Cached object code; None if there is none or it is damaged, which would crash the process that runs it."""
+    """Cached object code; None if there is none or it is damaged, which would crash the process that runs
+    it."""
     try:
         content = path.read_bytes()
     except OSError:

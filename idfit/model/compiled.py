@@ -132,9 +132,7 @@ def compile_model(
     names |= dict(zip([*model.states, *formal, *model.inputs], [*x, *p, *u], strict=True))
     for name, expression in model.assignments:
         names[name] = _node(graph, expression, names, f"assignment {name}")
-    f = [
-        _finite_node(graph, e, names, f"ode of {s}") for s, e in zip(model.states, model.odes, strict=True)
-    ]
+    f = [_finite_node(graph, e, names, f"ode of {s}") for s, e in zip(model.states, model.odes, strict=True)]
     switch_times, kinks = _switch_times(graph, model, f, x, u)
     f = graph.replaced(f, variable[Z_TIME], variable[Z_SEGMENT], _JUMPS, kinks)
 
@@ -147,11 +145,10 @@ def compile_model(
     stage = [stage[s] for s in order]
     x0 = [_finite_node(graph, model.initial[s], names, f"initial value of {model.states[s]}") for s in order]
 
-    # a power's pole at a single time (x^1.5 at x = 0 has an infinite second derivative) must not stop the integration
+    # a power's pole at a single time (x^1.5 at x = 0 has an infinite second derivative) must not stop the
+    # integration
     graph.pole_free = sum(graph.depends[v] for v in (variable[Z_TIME], *x, *u))
-    f_t = graph.tangent(
-        f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True))
-    )
+    f_t = graph.tangent(f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True)))
     along_stage = graph.tangent(f, dict(zip(x, stage, strict=True)))
     second = [
         graph.add([(1.0, a), (1.0, graph.multiply([(variable[Z_HD], 1), (b, 1)]))])
@@ -215,11 +212,14 @@ def compile_model(
 
 
 def _node(graph: Graph, expression: sympy.Expr, names: Mapping[str, Node], where: str) -> Node:
-    """The node of a formula. Errors: `InputError` says where a function stands that has no place in a model."""
+    """The node of a formula. Errors: `InputError` says where a function stands that has no place in a
+    model."""
     try:
         return graph.add_expression(expression, names)
     except UnavailableFunction as error:
-        raise InputError.of(where, f"{error} is not available in a model", "write it with elementary functions") from None
+        raise InputError.of(
+            where, f"{error} is not available in a model", "write it with elementary functions"
+        ) from None
 
 
 def _finite_node(graph: Graph, expression: sympy.Expr, names: Mapping[str, Node], where: str) -> Node:

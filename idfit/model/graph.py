@@ -29,9 +29,7 @@ _DERIVATIVES = {
     "cos": lambda g, a, n: g.scale(-1.0, g.function("sin", a)),
     "tan": lambda g, a, n: g.add([(1.0, g.power(n, 2))], 1.0),
     "asin": lambda g, a, n: g.inverse_root(g.add([(-1.0, g.power(a, 2))], 1.0)),
-    "acos": lambda g, a, n: g.scale(
-        -1.0, g.inverse_root(g.add([(-1.0, g.power(a, 2))], 1.0))
-    ),
+    "acos": lambda g, a, n: g.scale(-1.0, g.inverse_root(g.add([(-1.0, g.power(a, 2))], 1.0))),
     "atan": lambda g, a, n: g.power(g.add([(1.0, g.power(a, 2))], 1.0), -1),
     "sinh": lambda g, a, n: g.function("cosh", a),
     "cosh": lambda g, a, n: g.function("sinh", a),
@@ -205,14 +203,16 @@ class Graph:
     def general_power(self, base: Node, exponent: Node, logs: int = 0, *, pole: bool = True) -> Node:
         """``base^exponent·log(base)^logs``, taken as 0 at base 0 where logs > 0 (the limit for exponent > 0).
 
-        pole : False takes a negative exponent at base 0 as 0 too. The derivatives of ``x^n`` in a right-hand side are
-        meant by that: with ``n(n-1)x^(n-2)`` at x = 0 comes a factor 0, and a pole at a single time must not enter W.
+        pole : False takes a negative exponent at base 0 as 0 too. The derivatives of ``x^n`` in a
+        right-hand side are
+        meant by that: with ``n(n-1)x^(n-2)`` at x = 0 comes a factor 0, and a pole at a single time must
+        not enter W.
         """
         number = self.value(exponent)
         if number is not None and logs == 0:
-            if number.is_integer() and abs(number) <= _LARGEST_UNROLLED_POWER:
-                if number >= 0 or pole:
-                    return self.power(base, int(number))
+            whole = number.is_integer() and abs(number) <= _LARGEST_UNROLLED_POWER
+            if whole and (number >= 0 or pole):
+                return self.power(base, int(number))
             pole = pole or number >= 0
         if logs == 0 and self.value(base) is not None and number is not None:
             return self.constant(_value_of_power(self.data[base][0], number, 0, pole))
@@ -290,7 +290,9 @@ class Graph:
         if kind == "prod":
             return self.multiply([(by.get(n, n), k) for n, k in data])
         if kind == "pow":
-            return self.general_power(by.get(data[0], data[0]), by.get(data[1], data[1]), data[2], pole=data[3])
+            return self.general_power(
+                by.get(data[0], data[0]), by.get(data[1], data[1]), data[2], pole=data[3]
+            )
         args = [by.get(n, n) for n in data]
         if kind == "select":
             return self.select(*args)
@@ -379,7 +381,12 @@ class Graph:
             if base in dot:
                 lower = self.add([(1.0, exponent)], -1.0)
                 pole = pole and not self.depends[base] & self.pole_free
-                slope = [(1.0, self.multiply([(exponent, 1), (self.general_power(base, lower, logs, pole=pole), 1)]))]
+                slope = [
+                    (
+                        1.0,
+                        self.multiply([(exponent, 1), (self.general_power(base, lower, logs, pole=pole), 1)]),
+                    )
+                ]
                 if logs:
                     slope.append((float(logs), self.general_power(base, lower, logs - 1, pole=pole)))
                 terms.append((1.0, self.multiply([(self.add(slope), 1), (dot[base], 1)])))

@@ -84,14 +84,33 @@ class Model:
                 for when, changes in events
             ),
         )
-        findings += model._undeclared()
+        findings += [*model._unusable_names(), *model._undeclared()]
         if findings:
             raise InputError(findings)
         return model
 
+    def _unusable_names(self) -> list[Finding]:
+        """Names that formulas cannot speak of, or that would mean two things."""
+        names = [*self.states, *self.parameters, *self.inputs, *self.unknown_inputs]
+        names += [name for name, _ in (*self.assignments, *self.observables)]
+        findings = []
+        for name in dict.fromkeys(names):
+            if names.count(name) > 1:
+                findings.append(Finding("", 0, 0, repr(name), "is declared twice", "rename one of the two"))
+            try:
+                is_name = parse(name).is_Symbol
+            except InputError:
+                is_name = False
+            if not is_name:
+                rule = "is not a name in formulas (a number, a function or another text)"
+                findings.append(Finding("", 0, 0, repr(name), rule, "use letters, digits and _"))
+        return findings
+
     def _undeclared(self) -> list[Finding]:
         known = {*self.states, *self.parameters, *self.inputs, *self.unknown_inputs, *TIME_NAMES}
         known |= {name for name, _ in self.assignments}
+        observed = {name for name, _ in self.observables}  # these may use each other
+        readings = {f"observable {name}" for name in observed}
         formulas = [
             *((f"ode of {s}", e) for s, e in zip(self.states, self.odes, strict=True)),
             *((f"initial value of {s}", e) for s, e in zip(self.states, self.initial, strict=True)),
@@ -104,7 +123,7 @@ class Model:
                 "declare it as a parameter, input or assignment",
             )
             for where, expression in formulas
-            for name in sorted(names_in(expression) - known)
+            for name in sorted(names_in(expression) - known - (observed if where in readings else set()))
         ]  # fmt: skip
 
 

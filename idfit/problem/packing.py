@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy
 from scipy.interpolate import CubicSpline
 
 from idfit.errors import InputError
-from idfit.model import CompiledModel, compile_formulas, compile_model
+from idfit.model import CompiledModel, Model, compile_formulas, compile_model
 from idfit.model.compiled import CompiledFormulas
 from idfit.numerics import plan as layout
 from idfit.numerics.likelihood import DISTRIBUTIONS
@@ -48,7 +48,8 @@ def build_plan(
     """Compile the model and lay everything out.
 
     state_scale : (state,) in the model's order, what ``atol`` is relative to; 1 where it is not known yet.
-    times : rising output times of each simulation in place of its measurements'; such a plan is good for curves only.
+    times : rising output times of each simulation in place of its measurements'; such a plan is good for
+    curves only.
 
     Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends
     before the data, or censored data under a distribution without that.
@@ -59,7 +60,7 @@ def build_plan(
         for name, outer in zip(resolution.formal, m, strict=True)
         if not resolution.outer[outer].is_number
     )
-    compiled = compile_model(resolution.model, resolution.readouts, resolution.formal, varying)
+    compiled = compile_model(_needed(resolution), resolution.readouts, resolution.formal, varying)
     formulas = tuple(e for e in resolution.outer if not e.is_Symbol and not e.is_number)
     code = compile_formulas(formulas, space.names)
     kind = [
@@ -68,8 +69,14 @@ def build_plan(
     ]
     rows = _rows(spec, resolution)
     if times is not None:
-        rows.times, rows.pointer = [np.asarray(t, dtype=float) for t in times], [0] * (1 + sum(map(len, times)))
-    boundaries = [_boundaries(spec, resolution, compiled, s, rows.times[i]) for i, s in enumerate(resolution.simulations)]
+        rows.times, rows.pointer = (
+            [np.asarray(t, dtype=float) for t in times],
+            [0] * (1 + sum(map(len, times))),
+        )
+    boundaries = [
+        _boundaries(spec, resolution, compiled, s, rows.times[i])
+        for i, s in enumerate(resolution.simulations)
+    ]
     columns = _columns(resolution, compiled, kind)
     n = len(compiled.states)
     internal = {s: i for i, s in enumerate(compiled.states[k] for k in compiled.order)}
@@ -193,6 +200,17 @@ def build_plan(
         {k: np.asarray(v, dtype=float) for k, v in floats.items()},
     )
     return Plan(*packed, compiled, code, tuple(columns), tuple(rows.times), len(rows.order))
+
+
+def _needed(resolution: Resolution) -> Model:
+    """The equations without what neither the dynamics nor the measurements use, whose names have no
+    values."""
+    used = resolution.dynamic.union(*resolution.read.values())
+    return replace(
+        resolution.model,
+        assignments=tuple((k, e) for k, e in resolution.model.assignments if k in used),
+        observables=tuple((k, e) for k, e in resolution.model.observables if k in used),
+    )
 
 
 def distribution_of(observable) -> str:

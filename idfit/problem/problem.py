@@ -21,7 +21,7 @@ from idfit.problem.resolution import Resolution, resolve
 from idfit.problem.trajectories import largest_states, values_at
 from idfit.spec.check import check
 from idfit.spec.findings import Findings
-from idfit.spec.measurements import measurement_table, read_measurements
+from idfit.spec.measurements import Missing, measurement_table, read_measurements
 from idfit.spec.priors import parse_prior
 from idfit.spec.reading import read_problem
 from idfit.spec.references import Beside, resolve_inputs
@@ -33,16 +33,20 @@ from idfit.spec.writing import to_toml
 class Problem:
     """Model, data, experiments, noise, bounds and priors, built from a `ProblemSpec` or from Python values.
 
-    ``Problem(model, data, conditions={}, parameters={}, noise={}, priors={}, inputs={})`` says all that the files
+    ``Problem(model, data, conditions={}, parameters={}, noise={}, priors={}, inputs={})`` says all that
+    the files
     can say:
 
     model : a `Model`, or a `ProblemSpec` that already holds everything.
     data : path of a CSV file, mapping of columns, data frame, or `MeasurementTable`.
-    conditions, parameters, noise : the tables of the TOML format, as mappings; `noise` gives for each observable a
-    number, a formula, ``{"column": "sd"}``, or a mapping with ``noise``, ``transform``, ``distribution``, ``per``.
+    conditions, parameters, noise : the tables of the TOML format, as mappings; `noise` gives for each
+    observable a
+    number, a formula, ``{"column": "sd"}``, or a mapping with ``noise``, ``transform``, ``distribution``,
+    ``per``.
     priors : text for each parameter, ``"normal(0, 1)"``.
     inputs : for each input of the model a number, a formula of time, or samples
-    ``{"times": [...], "values": [...], "interpolation": "linear"}`` (or ``"step"``, ``"cubic"``); samples that differ
+    ``{"times": [...], "values": [...], "interpolation": "linear"}`` (or ``"step"``, ``"cubic"``); samples
+    that differ
     between conditions as ``{"series": {condition: {"times": [...], "values": [...]}}}``.
 
     Errors: `InputError` with every finding.
@@ -58,11 +62,19 @@ class Problem:
         priors: Mapping[str, str] | None = None,
         inputs: Mapping[str, Any] | None = None,
     ):
-        tables = {"conditions": conditions, "parameters": parameters, "noise": noise, "priors": priors, "inputs": inputs}
+        tables = {
+            "conditions": conditions,
+            "parameters": parameters,
+            "noise": noise,
+            "priors": priors,
+            "inputs": inputs,
+        }
         if isinstance(model, Model):
             model = _spec_of(model, **{name: table or {} for name, table in tables.items()})
         elif given := [name for name, table in tables.items() if table]:
-            raise InputError(f"{', '.join(given)} cannot be given beside a ProblemSpec, which holds them already")
+            raise InputError(
+                f"{', '.join(given)} cannot be given beside a ProblemSpec, which holds them already"
+            )
         if data is not None:
             model = model.model_copy(update={"measurements": _table(data, model)})
         findings = check(model)
@@ -114,7 +126,8 @@ class Problem:
 
     @cached_property
     def state_scale(self) -> np.ndarray:
-        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal parameters."""
+        """What `atol` is relative to, (state,): the largest magnitude of each state at the nominal
+        parameters."""
         return largest_states(self.spec, self.resolution, self.parameters, self.last_times)
 
     @property
@@ -208,7 +221,9 @@ def selected_rows(table: MeasurementTable, rows: list[int]) -> MeasurementTable:
 
 def _input_for(given: InputSpec, conditions: Iterable[str]) -> InputSpec:
     """The input without the samples of other conditions."""
-    return given.model_copy(update={"series": {c: s for c, s in given.series.items() if not c or c in conditions}})
+    return given.model_copy(
+        update={"series": {c: s for c, s in given.series.items() if not c or c in conditions}}
+    )
 
 
 def _table(data: Any, spec: ProblemSpec) -> MeasurementTable:
@@ -227,7 +242,8 @@ def _spec_of(
     priors: Mapping[str, str],
     inputs: Mapping[str, Any],
 ) -> ProblemSpec:
-    """The spec of a model from Python. Names in `parameters` that the model lacks are noise parameters or copies."""
+    """The spec of a model from Python. Names in `parameters` that the model lacks are noise parameters or
+    copies."""
     findings = Findings()
 
     def refuse(given: str, rule: str, remedy: str) -> None:
@@ -239,11 +255,21 @@ def _spec_of(
     for name in noise.keys() - observables.keys():
         refuse(f"noise of {name!r}", "is not an observable of the model", f"it has {', '.join(observables)}")
     for name in set(model.inputs) - inputs.keys():
-        refuse(f"input {name}", "has no values", "give a number, a formula of time or samples in inputs={...}")
+        refuse(
+            f"input {name}", "has no values", "give a number, a formula of time or samples in inputs={...}"
+        )
     for name in inputs.keys() - set(model.inputs):
-        refuse(f"input {name!r}", "is not an input of the model", "declare it in Model.from_equations(inputs=...)")
+        refuse(
+            f"input {name!r}",
+            "is not an input of the model",
+            "declare it in Model.from_equations(inputs=...)",
+        )
     for name in model.unknown_inputs:
-        refuse(f"unknown input {name}", "cannot be simulated", "make it a known input, or a formula with parameters")
+        refuse(
+            f"unknown input {name}",
+            "cannot be simulated",
+            "make it a known input, or a formula with parameters",
+        )
     entries = {k: dict(v) if isinstance(v, Mapping) else {"value": v} for k, v in parameters.items()}
     for name, text in priors.items():
         entries.setdefault(name, {})["prior"] = text

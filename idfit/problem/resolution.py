@@ -48,7 +48,9 @@ def model_of(spec: ProblemSpec) -> Model:
                 rates[state] += amount if volume is None else amount / parse(volume)
     set_states = {name for c in spec.conditions.values() for name in c.set if name in spec.states}
     constant = {k for k, i in spec.inputs.items() if not i.series and not _moves(spec, i.formula)}
-    functions = {k: parse(i.formula or 0.0) for k, i in spec.inputs.items() if not i.series and k not in constant}
+    functions = {
+        k: parse(i.formula or 0.0) for k, i in spec.inputs.items() if not i.series and k not in constant
+    }
     assignments = {k: parse(f) for k, f in spec.assignments.items()} | functions
     return Model(
         states=tuple(spec.states),
@@ -72,7 +74,8 @@ def model_of(spec: ProblemSpec) -> Model:
 
 
 def _moves(spec: ProblemSpec, formula: float | str | None) -> bool:
-    """Whether the formula of an input speaks of the time; otherwise it is a constant that conditions may set."""
+    """Whether the formula of an input speaks of the time; otherwise it is a constant that conditions may
+    set."""
     declared = {*spec.parameters, *spec.constants, *spec.assignments}
     return formula is not None and bool(names_in(parse(formula)) & set(TIME_NAMES) - declared)
 
@@ -320,7 +323,9 @@ class _Builder:
         copies = {k: condition for k, column in self.own.items() if column == "condition"}
         simulation = self.simulation(condition, copies)
         for name, read in self.result.read.items():
-            per = {k: condition for k, column in self.spec.observables[name].per.items() if column == "condition"}
+            per = {
+                k: condition for k, column in self.spec.observables[name].per.items() if column == "condition"
+            }
             self.result.observable_map[simulation, name] = self.map(condition, copies | per, read)
 
     def add_row(self, row: int) -> None:

@@ -91,7 +91,8 @@ def _grid(times: np.ndarray, t0: float, size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Curve:
-    """One observable of one curve: the simulation, the map of formal parameters, and the rows of the data on it."""
+    """One observable of one curve: the simulation, the map of formal parameters, and the rows of the data
+    on it."""
 
     label: str
     observable: str
@@ -124,13 +125,15 @@ def _curves(
     # a simulation has a label of its own for its states, even if no observable is read there without copies
     labels = list(dict.fromkeys(c.label for c in curves)) or [s.label for s in resolution.simulations]
     names = [name for name in spec.observables if any(c.observable == name for c in curves)]
-    simulation_of = {s.label: i for i, s in enumerate(resolution.simulations)} | {c.label: c.simulation for c in curves}
+    simulation_of = {s.label: i for i, s in enumerate(resolution.simulations)} | {
+        c.label: c.simulation for c in curves
+    }
     grids = _grids(problem, [simulation_of[label] for label in labels], times)
     plan = _curve_plan(problem, [simulation_of[label] for label in labels], grids)
     q = values_at(plan, theta)
     values, noise = np.full((2, len(labels), len(names), grids.shape[1]), np.nan)
     states = np.full((len(labels), len(problem.model.states), grids.shape[1]), np.nan)
-    run = {s: trajectory(plan, s, q, rtol, atol) for s in sorted(set(simulation_of[label] for label in labels))}
+    run = {s: trajectory(plan, s, q, rtol, atol) for s in sorted({simulation_of[label] for label in labels})}
     for i, label in enumerate(labels):
         s = simulation_of[label]
         states[i] = run[s][np.searchsorted(plan.times[s], grids[i])].T
@@ -179,13 +182,17 @@ def _curve_plan(problem: Problem, simulations: list[int], grids: np.ndarray) -> 
     """A plan whose output times are those of the curves; errors are weighed as in the problem itself."""
     n = len(problem.resolution.simulations)
     times = [
-        np.unique(np.concatenate([np.empty(0), *(g for k, g in zip(simulations, grids, strict=True) if k == s)]))
+        np.unique(
+            np.concatenate([np.empty(0), *(g for k, g in zip(simulations, grids, strict=True) if k == s)])
+        )
         for s in range(n)
     ]
     if len(problem.spec.measurements):
         scale = problem.state_scale
     else:
-        ends = np.array([t.max(initial=s.t0) for t, s in zip(times, problem.resolution.simulations, strict=True)])
+        ends = np.array(
+            [t.max(initial=s.t0) for t, s in zip(times, problem.resolution.simulations, strict=True)]
+        )
         scale = largest_states(problem.spec, problem.resolution, problem.parameters, ends)
     return build_plan(problem.spec, problem.resolution, problem.parameters, scale, times)
 
@@ -193,7 +200,8 @@ def _curve_plan(problem: Problem, simulations: list[int], grids: np.ndarray) -> 
 def _read(
     problem: Problem, plan: Plan, curve: _Curve, q: np.ndarray, times: np.ndarray, states: np.ndarray
 ) -> np.ndarray:
-    """The observable and its noise (time, 2) on the states (state, time); not finite where a formula is not."""
+    """The observable and its noise (time, 2) on the states (state, time); not finite where a formula is
+    not."""
     compiled = plan.compiled
     n, formal = len(compiled.states), np.array(problem.resolution.maps[curve.map], dtype=np.int64)
     first_input = integrator.Z_STATES + n + len(formal)

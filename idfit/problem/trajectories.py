@@ -1,4 +1,5 @@
-"""States along one simulation, without sensitivities: what curves are drawn from and scales are taken from."""
+"""States along one simulation, without sensitivities: what curves are drawn from and scales are taken
+from."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def no_sensitivities(n_times: int) -> np.ndarray:
 
 
 def trajectory(plan: Plan, simulation: int, q: np.ndarray, rtol: float, atol: float) -> np.ndarray:
-    """States (time, state) in the model's order at the output times; NaN from where the integration failed."""
+    """States (time, state) in the model's order at the output times; NaN from where the integration
+    failed."""
     times, n = plan.times[simulation], len(plan.compiled.states)
     internal = np.full((len(times), n), np.nan)
     if n and len(times):
@@ -49,12 +51,16 @@ def trajectory(plan: Plan, simulation: int, q: np.ndarray, rtol: float, atol: fl
 def largest_states(
     spec: ProblemSpec, resolution: Resolution, space: ParameterSpace, ends: np.ndarray
 ) -> np.ndarray:
-    """Largest magnitude of each state (state,) at the nominal parameters over all simulations; 1 where it stays 0.
+    """Largest magnitude of each state (state,) at the nominal parameters over all simulations; 1 where it
+    stays 0.
 
     ends : (simulation,) the last time of each.
     """
     starts = np.array([s.t0 for s in resolution.simulations])
-    times = [t0 + (end - t0) * _LOOKOUTS if end > t0 else np.array([t0]) for t0, end in zip(starts, ends, strict=True)]
+    times = [
+        t0 + (end - t0) * _LOOKOUTS if end > t0 else np.array([t0])
+        for t0, end in zip(starts, ends, strict=True)
+    ]
     plan = build_plan(spec, resolution, space, times=times)
     q = values_at(plan, space.nominal_scaled)
     scale = np.ones(len(plan.compiled.states))

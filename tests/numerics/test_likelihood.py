@@ -32,7 +32,9 @@ def differences(function, x: float, step: float = 1e-3) -> tuple[float, float]:
     h = step * max(abs(x), 0.1)
     f = [function(x + i * h) for i in range(-3, 4)]
     first = (f[6] - 9 * f[5] + 45 * f[4] - 45 * f[2] + 9 * f[1] - f[0]) / (60 * h)
-    second = (2 * f[6] - 27 * f[5] + 270 * f[4] - 490 * f[3] + 270 * f[2] - 27 * f[1] + 2 * f[0]) / (180 * h * h)
+    second = (2 * f[6] - 27 * f[5] + 270 * f[4] - 490 * f[3] + 270 * f[2] - 27 * f[1] + 2 * f[0]) / (
+        180 * h * h
+    )
     return first, second
 
 
@@ -42,8 +44,12 @@ def test_density_of_a_measurement(distribution, point):
     m, value, sigma = point
     nllh, d_m, d_s, _, _, _, residual = term(distribution, 0, *point)
     assert nllh == pytest.approx(-FROZEN[distribution](m, sigma).logpdf(value), rel=1e-12)
-    assert d_m == pytest.approx(differences(lambda x: term(distribution, 0, x, value, sigma)[0], m)[0], rel=1e-7)
-    assert d_s == pytest.approx(differences(lambda x: term(distribution, 0, m, value, x)[0], sigma)[0], rel=1e-7)
+    assert d_m == pytest.approx(
+        differences(lambda x: term(distribution, 0, x, value, sigma)[0], m)[0], rel=1e-7
+    )
+    assert d_s == pytest.approx(
+        differences(lambda x: term(distribution, 0, m, value, x)[0], sigma)[0], rel=1e-7
+    )
     assert residual == pytest.approx((m - value) / sigma)
 
 
@@ -59,12 +65,16 @@ def test_censored_measurement_is_a_tail_probability(distribution, side, point):
     first, second = differences(lambda x: term(distribution, side, x, value, sigma)[0], m)
     assert d_m == pytest.approx(first, rel=1e-6, abs=1e-9)
     assert i_mm == pytest.approx(second, rel=1e-4, abs=1e-6)
-    assert d_s == pytest.approx(differences(lambda x: term(distribution, side, m, value, x)[0], sigma)[0], rel=1e-6, abs=1e-9)
+    assert d_s == pytest.approx(
+        differences(lambda x: term(distribution, side, m, value, x)[0], sigma)[0], rel=1e-6, abs=1e-9
+    )
     assert i_mm * i_ss - i_ms**2 >= -1e-9 * i_mm * i_ss
     assert math.isnan(residual)
 
 
-@pytest.mark.parametrize("z", [-200.0, -40.0, -36.0001, -35.9999, -20.0, -10.0001, -9.9999, -1.0, 0.0, 3.0, 9.0])
+@pytest.mark.parametrize(
+    "z", [-200.0, -40.0, -36.0001, -35.9999, -20.0, -10.0001, -9.9999, -1.0, 0.0, 3.0, 9.0]
+)
 def test_log_of_the_normal_distribution_function(z):
     with mpmath.workdps(50):
         exact = float(mpmath.log(mpmath.ncdf(mpmath.mpf(z))))
@@ -124,7 +134,9 @@ def test_prior_is_infinite_outside_its_support(kind):
 @pytest.mark.parametrize("scale", SCALES)
 def test_scales_and_their_derivatives(scale):
     code = SCALES.index(scale)
-    forward = {"lin": lambda p: p, "log": np.log, "log10": np.log10, "logit": lambda p: np.log(p / (1 - p))}[scale]
+    forward = {"lin": lambda p: p, "log": np.log, "log10": np.log10, "logit": lambda p: np.log(p / (1 - p))}[
+        scale
+    ]
     for p in (0.03, 0.5, 0.9):
         theta = scaled(code, p)
         assert theta == pytest.approx(forward(p), rel=1e-12, abs=1e-15)
