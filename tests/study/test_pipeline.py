@@ -112,7 +112,7 @@ def test_the_problem_group_says_what_was_asked(recipe, undrawn):
 
 def test_estimated_noise_is_told_from_stated_noise(recipe, tmp_path, undrawn):
     text = MODEL.replace("noise = 0.1", 'noise = "s*y + f0"').replace("[observables]", "s = { value = 0.1, "
-        "min = 0.01, max = 1 }\nfloor = { value = 0.01, fixed = true }\n[observables]")  # fmt: skip
+        "min = 0.01, max = 1 }\nf0 = { value = 0.01, fixed = true }\n[observables]")  # fmt: skip
     (tmp_path / "model.toml").write_text(text)
     problem = run_recipe(recipe, "new", Means()).study["problem"].to_dataset()
     assert problem["sigma_source"].values[0] == "estimated (s)"
