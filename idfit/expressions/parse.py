@@ -60,11 +60,14 @@ def parse(text: str | float | int) -> sympy.Expr:
 
 @lru_cache(maxsize=8192)
 def _parse(text: str) -> sympy.Expr:
-    value = conditions.as_number(_Builder(text).build(syntax_tree(text)))
     try:
+        value = conditions.as_number(_Builder(text).build(syntax_tree(text)))
         conditions.check_parts(value.expr)
     except Refusal as refusal:
         raise ExpressionError(1, excerpt(text), refusal.rule, refusal.remedy, refusal.code) from None
+    except RecursionError:  # within sympy, which goes deeper for a piecewise than for others
+        rule, remedy = "the formula is nested too deep", "split it with [assignments]"
+        raise ExpressionError(1, excerpt(text), rule, remedy, "E07") from None
     return value.expr
 
 

@@ -55,6 +55,7 @@ ROWS = [
     ("E06", "1e300*x*1e300", 1, "overflows a double"),
     ("E11", "factorial(10^9)", 1, "factorials are not available - the nearest function is"),
     ("E07", "x + " + "(" * 5000 + "x" + ")" * 5000, 205, "nested deeper than 200"),
+    ("E07", "piecewise(x, x > 1, " * 190 + "x" + ")" * 190, 1, "nested too deep"),
     ("E08", "-" * 5000 + "x", 4801, "nested 201 deep"),
     ("E08", "^".join("x" * 5000), 9599, "nested 201 deep"),
     ("E10", "-" * 50_000 + "x", 0, "this has 50001"),
