@@ -65,7 +65,7 @@ def _parse(text: str) -> sympy.Expr:
         conditions.check_parts(value.expr)
     except Refusal as refusal:
         raise ExpressionError(1, excerpt(text), refusal.rule, refusal.remedy, refusal.code) from None
-    except RecursionError:  # within sympy, which goes deeper for a piecewise than for others
+    except RecursionError:  # the caller has left little of the stack
         rule, remedy = "the formula is nested too deep", "split it with [assignments]"
         raise ExpressionError(1, excerpt(text), rule, remedy, "E07") from None
     return value.expr
