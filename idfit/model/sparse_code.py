@@ -16,7 +16,7 @@ from idfit.numerics.blocks import WIDTH
 from idfit.numerics.integrator import BLOCK_DENSE, BLOCK_NEW, BLOCK_S, BLOCK_V, DENSE, A, C
 from idfit.numerics.sparse import SMALLEST_PIVOT
 
-LARGEST = 4000
+LARGEST = 1500
 _ARGUMENTS = (
     "(ptr noalias nocapture %a, ptr noalias nocapture readonly %b, ptr noalias nocapture readonly %c, "
     "i64 %width)"

@@ -102,6 +102,7 @@ _SAFETY, _GROWTH, _SHRINKAGE = 0.9, 6.0, 0.2
 # how W was factorised
 _SPARSE, _DENSE_PIVOTED, _FAILED = range(3)
 _SMALLEST_STEP = 4e-16  # relative to the time
+_SMALLEST_TIME = 1e-16  # relative to the segment: what counts as time where that is 0
 
 
 @kernel
@@ -293,7 +294,7 @@ def integrate(
         z[Z_SEGMENT] = 0.5 * (t + segment_end)
         if n_inputs:
             find_pieces(pieces, knot_ptr, simulation, knot_time, z[Z_SEGMENT])
-        last = boundary + 1 == last_boundary or segment_end >= t_end
+        last = boundary + 1 == last_boundary
         if h_next <= 0.0:
             z[Z_TIME] = t
             z[Z_STATES : Z_STATES + n] = y
@@ -321,7 +322,7 @@ def integrate(
                 h = remaining
             elif h > 0.5 * remaining:
                 h = 0.5 * remaining
-            if h < _SMALLEST_STEP * max(abs(t), abs(segment_end)):
+            if h < _SMALLEST_STEP * max(abs(t), _SMALLEST_TIME * (segment_end - t)):
                 info[INFO_STATUS], info[INFO_TIME] = (_NOT_FINITE if not_finite else _STEP_TOO_SMALL), t
                 return
 
@@ -341,7 +342,7 @@ def integrate(
                 h_next = 0.5 * h
                 info[INFO_REJECTED] += 1
                 not_finite = not math.isfinite(np.sum(jacobian_out))
-                if h_next < _SMALLEST_STEP * max(abs(t), abs(segment_end)):
+                if h_next < _SMALLEST_STEP * max(abs(t), _SMALLEST_TIME * (segment_end - t)):
                     info[INFO_STATUS], info[INFO_TIME] = (_NOT_FINITE if not_finite else _SINGULAR), t
                     return
                 continue
@@ -437,8 +438,12 @@ def _factorise_w(
     n = lu_diagonal.shape[0]
     diagonal = 1.0 / (h * _GAMMA)
     lu[:] = 0.0
+    total = 0.0
     for e in range(j_col.shape[0]):
         lu[j_to_lu[e]] = -jacobian_out[e]
+        total += jacobian_out[e]
+    if not math.isfinite(total):
+        return _FAILED
     for i in range(n):
         lu[lu_diagonal[i]] += diagonal
     if scalars[layout.F_FACTORISE]:

@@ -181,10 +181,12 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
                         partial = factor * out[2 + e - start]
                         i = readout_col[e]
                         for c in range(n_columns):
-                            _add_chain(
-                                target, columns[c], partial * s[i * width + c],
-                                outer_theta, outer_ptr, outer_col, slope, formula_jacobian,
-                            )  # fmt: skip
+                            # a pole of the observable does not matter to what stands still
+                            if s[i * width + c] != 0.0:
+                                _add_chain(
+                                    target, columns[c], partial * s[i * width + c],
+                                    outer_theta, outer_ptr, outer_col, slope, formula_jacobian,
+                                )  # fmt: skip
                     for e in range(readout_ptr[4 * r + block + 1], readout_ptr[4 * r + block + 2]):
                         _add_chain(
                             target, formal[map_in_z * n_formal + readout_col[e]], factor * out[2 + e - start],

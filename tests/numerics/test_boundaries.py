@@ -18,7 +18,6 @@ def evaluated(problem, rtol=1e-10):
     return ev.prediction, ev.jacobian
 
 
-@pytest.mark.xfail(reason="a dose at the last measurement comes after it")
 def test_doses_add_and_set_with_their_sensitivities():
     """add d at 1, set to r at 2, add 2 d at 4 (the last measurement): at a dose time the value after it."""
     dose = [
@@ -41,7 +40,6 @@ def test_doses_add_and_set_with_their_sensitivities():
     np.testing.assert_allclose(jacobian, exact, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.xfail(reason="a dose at the last measurement comes after it")
 def test_add_comes_before_set_within_a_dose():
     dose = [{"time": 1.0, "set": {"x": 7}, "add": {"x": 1, "y": 1}}]
     problem = states_problem({"x": "0", "y": "-k*y"}, {}, {"k": 1.0}, [1.0], conditions={"c": {"dose": dose}})

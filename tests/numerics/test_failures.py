@@ -101,7 +101,6 @@ def test_an_observable_that_is_no_number_and_noise_that_is_none():
     assert ev.time == 0.5
 
 
-@pytest.mark.xfail(reason="infinite times zero is not taken as zero")
 def test_infinite_slope_of_an_observable_is_a_bad_gradient_only_where_something_moves():
     """y = sqrt(x) at x = 0: dy/dx is infinite, and times a sensitivity of 0 it is 0."""
     resting = outcome({"x": "k*x"}, {"x": 0}, {"k": 1.0}, observables={"y": "sqrt(x)"})
