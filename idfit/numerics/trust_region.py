@@ -11,12 +11,17 @@ variable on its bound is free again as soon as the gradient points inward. Since
 log-likelihood, gᵀB⁻¹g/2, the decrease that is still expected, has a natural size: convergence is judged by
 it.
 
-The Fisher matrix leaves out the curvature of the residuals. A symmetric rank-one matrix learns the missing
-part from the gradients (structured quasi-Newton, as in NL2SOL: Dennis, Gay & Welsch 1981); it is used
-whenever it would have predicted the last step better.
+The Fisher matrix leaves out the curvature Σ (∂nllh/∂m) ∇²m of the residuals, without which steps zigzag
+where residuals are large. A symmetric rank-one matrix learns the missing part from the change of the
+Jacobian between accepted points (structured quasi-Newton, as in NL2SOL: Dennis, Gay & Welsch 1981,
+doi:10.1145/355958.355965); it is used whenever it would have predicted the last step better.
+
+Where nothing is integrated, so that a prediction costs next to nothing, steps follow the bend of a curved
+valley by geodesic acceleration (Transtrum & Sethna 2012, arXiv:1201.5885), and a fit that has converged goes
+on to the limit of rounding.
 
 Noise parameters whose best value is known in closed form are moved there after each solve
-(`set_best_noise`), which needs no further integration.
+(`set_best_noise`), which needs no further integration; steps are then those of the other variables.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ import numpy as np
 
 from idfit.numerics import plan as layout
 from idfit.numerics.compilation import kernel
+from idfit.numerics.likelihood import measurement_term
 from idfit.numerics.objective import (
     REPORT_SIZE,
     REPORT_STEPS,
@@ -74,9 +80,19 @@ _INTERRUPTED = int(Status.INTERRUPTED)
 
 _ACCEPT = 1e-4
 _SMALLEST_RADIUS = 1e-13
-# a start whose last expected decrease is below this, but which the solver's own error keeps from going on,
-# has arrived
-_NOISE_LIMIT = 1e-5
+# progress over this many iterations has to be worth more than this many times the tolerance
+_WINDOW, _WORTH = 10, 1e3
+# a start that cannot go on and expects a decrease of the log-likelihood that no data could tell has arrived
+_ARRIVED = 1e-3
+# a variable on a linear scale moves by at most so many times its own size in one step
+_LINEAR_LIMIT = 2.0
+# steps shorter than this, in units of the variables, say nothing about curvature
+_SHORTEST_SECANT = 1e-6
+# geodesic acceleration: the probe along the step, and the longest correction relative to the step
+_PROBE, _LONGEST_BEND = 0.1, 0.375
+# polishing goes on as long as the expected decrease falls at least by this factor
+_POLISH = 0.9
+_ROUNDING = 2.0**-53
 # far from an optimum a coarse integration serves; below this expected decrease the exact one takes over
 _COARSE_DECREASE = 1e-3
 _SMALLEST_EIGENVALUE = 1e-15  # relative to the largest
@@ -153,6 +169,49 @@ def update_curvature(a, s, change):
 
 
 @kernel
+def read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight):
+    """d nllh/dm, d nllh/dsigma and the Fisher information of m, each (row,) in the order of the data."""
+    row_readout, row_index = integers(ints, layout.ROW_READOUT), integers(ints, layout.ROW_INDEX)
+    censored, distribution = integers(ints, layout.ROW_CENSORED), integers(ints, layout.READOUT_DISTRIBUTION)
+    dof, value = reals(ints, floats, layout.READOUT_DOF), reals(ints, floats, layout.ROW_VALUE)
+    for row in range(row_index.shape[0]):
+        i, r = row_index[row], row_readout[row]
+        _, pull_m[i], pull_sigma[i], weight[i], _, _, _ = measurement_term(
+            distribution[r], dof[r], censored[row], m[i], value[i], sigma[i]
+        )
+
+
+@kernel
+def unexplained_change(pull_m, pull_sigma, dm, old_dm, dsigma, old_dsigma, free):
+    """Σ pull (∇m - ∇m_old), (theta,): what the Fisher matrix does not explain of the gradient's change.
+
+    The pulls are those of the new point. Unlike the change of the whole gradient this is not upset by a
+    sigma that has moved with the residuals.
+    """
+    change = np.zeros(free.shape[0])
+    for i in range(pull_m.shape[0]):
+        for k in range(free.shape[0]):
+            if free[k]:
+                change[k] += pull_m[i] * (dm[i, k] - old_dm[i, k])
+                change[k] += pull_sigma[i] * (dsigma[i, k] - old_dsigma[i, k])
+    return change
+
+
+@kernel
+def pull_of_the_bend(m, probe_m, dm, weight, s):
+    """½ Σ weight ∇m m'', (theta,); m'' is the second derivative of m along s, from m at theta + _PROBE s."""
+    g = np.zeros(s.shape[0])
+    for i in range(m.shape[0]):
+        along = 0.0
+        for k in range(s.shape[0]):
+            along += dm[i, k] * s[k]
+        half_second = ((probe_m[i] - m[i]) / _PROBE - along) / _PROBE
+        for k in range(s.shape[0]):
+            g[k] += weight[i] * dm[i, k] * half_second
+    return g
+
+
+@kernel
 def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
     """The step of the trust region within the bounds; s : (theta,) receives it. Returns the expected
     decrease."""
@@ -207,15 +266,30 @@ def expected_decrease(g, b, s):
 
 
 @kernel
-def _variable_scale(scale_code, theta, start, b, scale):
+def scaled_length(s, scale):
+    """‖s/scale‖"""
+    total = 0.0
+    for k in range(s.shape[0]):
+        total += (s[k] / scale[k]) ** 2
+    return math.sqrt(total)
+
+
+@kernel
+def _clip(theta, lower, upper):
+    for k in range(theta.shape[0]):
+        theta[k] = min(max(theta[k], lower[k]), upper[k])
+
+
+@kernel
+def _variable_scale(scale_code, theta, start, b, radius, scale):
     """What counts as one unit of each variable: a factor e on logarithmic scales, else its own size or
     error."""
     for k in range(theta.shape[0]):
         if scale_code[k] == 0:
             size = max(abs(theta[k]), abs(start[k]))
-            if b[k, k] > 0.0:
-                size = max(size, 1.0 / math.sqrt(b[k, k])) if size == 0.0 else size
-            scale[k] = size if size > 0.0 else 1.0
+            if size == 0.0:
+                size = 1.0 / math.sqrt(b[k, k]) if b[k, k] > 0.0 else 1.0
+            scale[k] = size * min(1.0, _LINEAR_LIMIT / radius)
         else:
             scale[k] = 1.0 if scale_code[k] != 2 else 1.0 / math.log(10.0)
 
@@ -230,32 +304,39 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     last.
     """
     lower, upper = reals(ints, floats, layout.LOWER), reals(ints, floats, layout.UPPER)
-    scale_code = integers(ints, layout.THETA_SCALE)
+    scale_code, noise_theta = integers(ints, layout.THETA_SCALE), integers(ints, layout.NOISE_THETA)
+    integrates = integers(ints, layout.SCALARS)[layout.N_STATES] > 0
     n_rows, n = residual.shape[0], theta.shape[0]
-    rtol = max(options[OPTION_RTOL], options[OPTION_COARSE_RTOL])
+    rtol = max(options[OPTION_RTOL], options[OPTION_COARSE_RTOL]) if integrates else options[OPTION_RTOL]
     atol, max_steps = options[OPTION_ATOL], int(options[OPTION_STEPS])
-    y, m, sigma = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
+    tolerance, iterations = options[OPTION_DECREASE], int(options[OPTION_ITERATIONS])
+    y, m, sigma, new_residual = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
     dm, dsigma = np.empty((n_rows, n)), np.empty((n_rows, n))
     report, sums = np.empty(REPORT_SIZE), np.empty(SUM_SIZE)
     new_gradient, prior_gradient = np.empty(n), np.empty(n)
     new_fim, prior_fim = np.empty((n, n)), np.empty((n, n))
-    new_residual = np.empty(n_rows)
-    start, trial, s, scale = theta.copy(), theta.copy(), np.zeros(n), np.ones(n)
+    # of the best point
+    best_m, best_dm, best_dsigma = np.empty(n_rows), np.empty((n_rows, n)), np.empty((n_rows, n))
+    pull_m, pull_sigma, weight = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
+    start, trial, s, bend, scale = theta.copy(), theta.copy(), np.zeros(n), np.zeros(n), np.ones(n)
+    curvature = np.zeros((n, n))
+    use_curvature, polishing, anew = False, False, True
+    f, decrease, full, radius = math.inf, math.inf, math.inf, options[OPTION_RADIUS]
+    n_small, since = 0, 0
+    # noise parameters that are moved to their best values take no steps; if one has to stay, none is moved
+    eliminate = True
+    for j in range(noise_theta.shape[0]):
+        eliminate = eliminate and free[noise_theta[j]]
+    movable = free.copy()
+    if eliminate:
+        movable[noise_theta] = False
     outcome[:] = 0.0
     trace[:] = np.nan
-    radius = options[OPTION_RADIUS]
-    f = math.inf
-    decrease = math.inf
-    curvature = np.zeros((n, n))
-    use_curvature = False
-    noise_theta = integers(ints, layout.NOISE_THETA)
-    iterations = int(options[OPTION_ITERATIONS])
-    n_small = 0
-    anew = True
     for iteration in range(iterations + 1):
         status = predict(ints, floats, trial, 1, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report)
         if status == _OK:
-            set_best_noise(ints, floats, trial, m, sigma, dsigma)
+            if eliminate:
+                set_best_noise(ints, floats, trial, m, sigma, dsigma)
             status = score(
                 ints, floats, trial, 1, m, sigma, dm, dsigma, sums, new_residual,
                 new_gradient, prior_gradient, new_fim, prior_fim,
@@ -266,38 +347,40 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             outcome[OUTCOME_STATUS] = _INTERRUPTED
             return
         new_f = sums[SUM_OBJECTIVE] if status == _OK else math.inf
+        new_gradient += prior_gradient
+        new_fim += prior_fim
+        length = 0.0
         if anew:
             # the first evaluation, or the first with the exact integration: nothing to compare it with
-            new_gradient += prior_gradient
-            new_fim += prior_fim
             if status != _OK:
                 outcome[OUTCOME_STATUS] = status
                 if iteration == 0:
                     outcome[OUTCOME_OBJECTIVE] = math.inf
                 return
+            accepted, anew, since = True, False, iteration
+        elif polishing:
+            left = math.inf
+            if status == _OK:
+                left = bounded_step(trial, new_gradient, new_fim, scale, lower, upper, movable, 1.0, bend)
+            if not left < _POLISH * full:
+                outcome[OUTCOME_STATUS] = _CONVERGED
+                return
             accepted = True
-            anew = False
         else:
-            length = 0.0
             for k in range(n):
-                length += (s[k] / scale[k]) ** 2
-            length = math.sqrt(length)
+                s[k] = trial[k] - theta[k] if movable[k] else 0.0
+            length = scaled_length(s, scale)
             gain = f - new_f
             ratio = gain / decrease if decrease > 0.0 else -1.0
             # below this the objective's own error decides; the model is then trusted as long as it shrinks
-            noise = (rtol * 1e-2 + 1e-15) * max(abs(f), 1.0)
+            noise = ((rtol * 1e-2 if integrates else 0.0) + 1e-15) * max(abs(f), 1.0)
+            for i in range(n_rows):
+                noise += _ROUNDING * abs(pull_m[i] * best_m[i])
             lost_in_noise = math.isfinite(new_f) and decrease < noise and abs(gain) < noise
             accepted = ratio > _ACCEPT or lost_in_noise
-            if math.isfinite(new_f):
-                # the gradient is known at the new point even if the step is refused: learn from it either way
-                for j in range(noise_theta.shape[0]):
-                    s[noise_theta[j]] = 0.0
+            if math.isfinite(new_f) and length > _SHORTEST_SECANT:
                 plain = abs(gain - expected_decrease(gradient, fim, s))
                 use_curvature = abs(gain - expected_decrease(gradient, fim + curvature, s)) < plain
-                new_gradient += prior_gradient
-                new_fim += prior_fim
-                explained = (new_fim if accepted else fim) @ s
-                update_curvature(curvature, s, new_gradient - gradient - explained)
             n_small = n_small + 1 if lost_in_noise else 0
             if not math.isfinite(new_f):
                 radius = 0.25 * length
@@ -312,9 +395,16 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             gradient[:] = new_gradient
             fim[:] = new_fim
             residual[:] = new_residual
+            read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight)
+            if length > _SHORTEST_SECANT:
+                change = unexplained_change(pull_m, pull_sigma, dm, best_dm, dsigma, best_dsigma, movable)
+                update_curvature(curvature, s, change)
+            best_m[:] = m
+            best_dm[:] = dm
+            best_dsigma[:] = dsigma
             outcome[OUTCOME_OBJECTIVE], outcome[OUTCOME_NLLH] = f, sums[SUM_NLLH]
             outcome[OUTCOME_NLPRIOR], outcome[OUTCOME_CHI2] = sums[SUM_NLPRIOR], sums[SUM_CHI2]
-            _variable_scale(scale_code, theta, start, fim, scale)
+        _variable_scale(scale_code, theta, start, fim, radius, scale)
         trace[iteration] = f
         outcome[OUTCOME_ITERATIONS] = iteration
         largest = 0.0
@@ -326,25 +416,48 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
                 largest = max(largest, abs(gradient[k] * scale[k]))
         outcome[OUTCOME_GRADIENT] = largest
         # the radius must not make a far point look like an optimum
-        full = bounded_step(theta, gradient, fim, scale, lower, upper, free, max(radius, 1.0), s)
-        model = fim + curvature if use_curvature else fim
-        decrease = bounded_step(theta, gradient, model, scale, lower, upper, free, radius, s)
-        if rtol > options[OPTION_RTOL] and (
-            full <= _COARSE_DECREASE or n_small >= 3 or radius <= _SMALLEST_RADIUS
-        ):
+        far = 1.0 if polishing else max(radius, 1.0)
+        full = bounded_step(theta, gradient, fim, scale, lower, upper, movable, far, s)
+        model = fim
+        if use_curvature:
+            model = fim + curvature
+            if not polishing:
+                full = min(full, bounded_step(theta, gradient, model, scale, lower, upper, movable, far, s))
+        stuck = radius <= _SMALLEST_RADIUS or (
+            iteration - since >= _WINDOW and trace[iteration - _WINDOW] - f < _WORTH * tolerance
+        )
+        if rtol > options[OPTION_RTOL] and (full <= _COARSE_DECREASE or n_small >= 3 or stuck):
             rtol = options[OPTION_RTOL]
             anew = True
             n_small = 0
             radius = max(radius, 1e-3)
             trial[:] = theta
             continue
-        if full <= options[OPTION_DECREASE] or n_small >= 3:
+        if full <= 0.0 or n_small >= 3 or (full <= tolerance and integrates):
             outcome[OUTCOME_STATUS] = _CONVERGED
             return
-        if radius <= _SMALLEST_RADIUS:
-            outcome[OUTCOME_STATUS] = _CONVERGED if full < _NOISE_LIMIT else _STALLED
+        if stuck and not polishing:
+            outcome[OUTCOME_STATUS] = _CONVERGED if full < _ARRIVED else _STALLED
             return
+        if full <= tolerance and not polishing:
+            polishing = True
+            full = bounded_step(theta, gradient, fim, scale, lower, upper, movable, 1.0, s)
+        decrease = bounded_step(
+            theta, gradient, model, scale, lower, upper, movable, 1.0 if polishing else radius, s
+        )
         trial[:] = theta + s
-        for k in range(n):
-            trial[k] = min(max(trial[k], lower[k]), upper[k])
+        if not integrates and not polishing:
+            trial[:] = theta + _PROBE * s
+            _clip(trial, lower, upper)
+            status = predict(
+                ints, floats, trial, 0, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report
+            )
+            outcome[OUTCOME_EVALUATIONS] += 1
+            trial[:] = theta + s
+            if status == _OK:
+                pull = pull_of_the_bend(best_m, m, best_dm, weight, s)
+                bounded_step(theta, pull, fim, scale, lower, upper, movable, radius, bend)
+                if scaled_length(bend, scale) <= _LONGEST_BEND * scaled_length(s, scale):
+                    trial += bend
+        _clip(trial, lower, upper)
     outcome[OUTCOME_STATUS] = _MAX_ITERATIONS
