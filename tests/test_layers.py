@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "idfit"
 # From the ground up. Rooms of one level do not import each other.
 LEVELS = (
     {"errors"},
-    {"results"},
+    {"files", "results"},
     {"tasks"},
     {"numerics", "expressions"},
     {"model"},
@@ -27,7 +27,7 @@ LEVELS = (
     {"cli"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LEVELS) for room in rooms}
-REPORTING_READS = {"errors", "results"}  # a report is drawn from a file on a machine without a solver
+REPORTING_READS = {"errors", "files", "results"}  # a report is drawn from a file on a machine without a solver
 READS_REPORTING = {"study", "cli"}
 FRONT_DOOR = {"__init__", "__main__"}
 

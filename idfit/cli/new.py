@@ -40,7 +40,7 @@ def new(
     console = Console(quiet, json, debug)
 
     def work() -> int:
-        from idfit.study.files import cannot_write, write_whole
+        from idfit.files import cannot_write, write_whole
 
         folder = Path(name)
         if not _NAME.fullmatch(folder.name):

@@ -15,10 +15,10 @@ import xarray as xr
 
 from idfit.cli.console import COMPLETE, DEGRADED, Console
 from idfit.errors import InputError
+from idfit.files import write_whole
 from idfit.results import Status
 from idfit.spec.writing import updated_toml
 from idfit.study.directory import REPORT_FILE
-from idfit.study.files import write_whole
 from idfit.study.pipeline import Means, Outcome
 from idfit.study.store import STUDY_FILE
 from idfit.tasks import stop_on_signals

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import tempfile
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import jinja2
 import xarray as xr
 from markupsafe import Markup
 
-from idfit.errors import StorageError
+from idfit.files import write_whole
 from idfit.reporting import numerals, reading, summary, tables
 from idfit.reporting.figures import style
 from idfit.reporting.figures.catalogue import SECTIONS, Drawing, drawings
@@ -67,24 +66,10 @@ def render_report(study: xr.DataTree) -> str:
 def write_report(study: xr.DataTree, path: str | os.PathLike[str]) -> None:
     """Write the report to `path`, all of it or nothing; raises `StorageError` when the place refuses it."""
     path = Path(path)
-    content = render_report(study).encode("utf-8")
-    temporary = ""
-    try:
+    content = render_report(study)
+    with contextlib.suppress(OSError):  # what cannot be made is reported by the writing
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner reads
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise StorageError(
-            f"{path}: the report could not be written ({error.strerror}) - check the folder"
-        ) from error
+    write_whole(path, content)
 
 
 def _environment() -> jinja2.Environment:

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from idfit.errors import InputError, StorageError
+from idfit.errors import InputError
+from idfit.files import write_whole
 from idfit.spec.check_names import copy_of
 from idfit.spec.files import MAX_MODEL_BYTES, read_text
 from idfit.spec.findings import Findings, Positions, dotted, is_plain_number
@@ -193,7 +193,7 @@ def write_measurements(table: MeasurementTable, path: str | os.PathLike[str]) ->
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    _write_whole(FilePath(path), buffer.getvalue())
+    write_whole(FilePath(path), buffer.getvalue())
 
 
 def _guarded(text: str) -> str:
@@ -206,23 +206,6 @@ def _repeats_a_column(table: MeasurementTable) -> bool:
         all(is_plain_number(cell) and float(cell) == sd for cell, sd in zip(column, table.sd, strict=True))
         for column in table.columns.values()
     )
-
-
-def _write_whole(path: FilePath, text: str) -> None:
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise StorageError(f"{path} could not be written: {(error.strerror or str(error)).lower()}") from None
 
 
 def hashes(spec: ProblemSpec) -> dict[str, str]:

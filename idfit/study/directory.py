@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from idfit.errors import Finding, InputError, StorageError
-from idfit.study.files import cannot_write, write_whole
+from idfit.files import cannot_write, write_whole
 from idfit.study.store import MANIFEST_FILE, STUDY_FILE
 from idfit.tasks import Journal
 

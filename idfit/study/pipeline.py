@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from idfit.errors import Finding, InputError, Interrupted, StorageError
+from idfit.files import write_whole
 from idfit.numerics.compilation import kernel_directory, kernels_are_compiled
 from idfit.optimize.fit import find_optimizer, fit
 from idfit.optimize.local import DEFAULT_OPTIMIZER
@@ -21,7 +22,6 @@ from idfit.results import Status, sentences
 from idfit.spec.reading import read_problem
 from idfit.spec.writing import hashes
 from idfit.study.directory import FITTED_FILE, Mode, RunDirectory, read_record
-from idfit.study.files import write_whole
 from idfit.study.problem_table import problem_dataset
 from idfit.study.products import write_products
 from idfit.study.provenance import idfit_version, root_attrs

@@ -20,8 +20,8 @@ import h5py
 import xarray as xr
 
 from idfit.errors import Finding, IdfitWarning, InputError, StorageError
+from idfit.files import write_whole
 from idfit.results import SCHEMA_VERSION
-from idfit.study.files import write_whole
 
 STUDY_FILE = "study.nc"
 MANIFEST_FILE = "manifest.json"
