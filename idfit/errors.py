@@ -29,8 +29,7 @@ class Finding:
         place = (
             self.file + (f":{self.line}" if self.line else "") + (f":{self.column}" if self.column else "")
         )
-        parts = [place, f"{self.code}: {self.given}" if self.code else self.given]
-        sentence = ": ".join(part for part in parts if part)
+        sentence = ": ".join(part for part in (place, self.code, self.given) if part)
         return f"{sentence} - {self.rule}" + (f" - {self.remedy}" if self.remedy else "")
 
 

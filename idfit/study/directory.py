@@ -24,6 +24,9 @@ LOCK_FILE = "run.lock"
 REPORT_FILE = "report.html"
 FITTED_FILE = "fitted.toml"
 TABLES = "tables"
+FIGURES = "figures"
+# what is drawn from a study, by folder
+_PRODUCTS = {TABLES: ("*.csv",), FIGURES: ("*.svg", "*.pdf")}
 _OF_A_RUN = (RUN_FILE, JOURNAL_FILE, STUDY_FILE, MANIFEST_FILE, REPORT_FILE, FITTED_FILE)
 
 
@@ -93,8 +96,10 @@ class RunDirectory:
     def _remove_former_run(self) -> None:
         for name in _OF_A_RUN:
             (self.path / name).unlink(missing_ok=True)
-        for table in (self.path / TABLES).glob("*.csv"):
-            table.unlink()
+        for folder, kinds in _PRODUCTS.items():
+            for kind in kinds:
+                for product in (self.path / folder).glob(kind):
+                    product.unlink()
 
 
 def check_usable(path: Path, mode: Mode) -> None:

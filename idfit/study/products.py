@@ -1,4 +1,4 @@
-"""What is drawn from a stored study: the report and the tables."""
+"""What is drawn from a stored study: the report, the tables and the figures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import xarray as xr
 
 from idfit.errors import StorageError
-from idfit.reporting import write_report, write_tables
-from idfit.study.directory import REPORT_FILE, TABLES
+from idfit.reporting import save_figures, write_report, write_tables
+from idfit.study.directory import FIGURES, REPORT_FILE, TABLES
 from idfit.study.store import open_study
 
 
@@ -20,12 +20,13 @@ def report(study: xr.DataTree | str | os.PathLike[str], path: str | os.PathLike[
 
 
 def write_products(study: xr.DataTree, directory: Path, say: Callable[[str], None]) -> list[str]:
-    """Tables and report of a stored study; what cannot be drawn is returned as text, as the data are safe."""
-    say("writing tables and report")
+    """Tables, report and figures of a stored study; returns what could not be drawn, as the data are safe."""
+    say("writing tables, report and figures")
     failed = []
     for what, write in (
         (TABLES, lambda: write_tables(study, directory / TABLES)),
         (REPORT_FILE, lambda: write_report(study, directory / REPORT_FILE)),
+        (FIGURES, lambda: save_figures(study, directory / FIGURES)),
     ):
         try:
             write()
