@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ class Evaluation:
     objective = nllh + nlprior; `gradient` and `hessian` are the objective's; `fim` is the expected
     information of the data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal noise, and `prior_fim` the priors'
     curvature; residual = (prediction - measurement)/sigma on the transformed scale, NaN where censored;
-    jacobian = d residual/d theta; chi2 = Σ residual². Entries of an order that was not asked for are None.
+    prediction_jacobian and sigma_jacobian, (row, parameter), are the derivatives of the transformed
+    prediction and of sigma; chi2 = Σ residual². Entries of an order that was not asked for are None.
 
     A failed evaluation has objective = nllh = +inf and says why in `status`, `simulation` and `time`.
     """
@@ -55,13 +57,22 @@ class Evaluation:
     sigma: np.ndarray = field(repr=False)
     residual: np.ndarray = field(repr=False)
     gradient: np.ndarray | None = field(default=None, repr=False)
-    jacobian: np.ndarray | None = field(default=None, repr=False)
+    prediction_jacobian: np.ndarray | None = field(default=None, repr=False)
+    sigma_jacobian: np.ndarray | None = field(default=None, repr=False)
     fim: np.ndarray | None = field(default=None, repr=False)
     prior_fim: np.ndarray | None = field(default=None, repr=False)
     hessian: np.ndarray | None = field(default=None, repr=False)
     simulation: str = ""
     time: float = math.nan
     n_steps: int = 0
+
+    @cached_property
+    def jacobian(self) -> np.ndarray | None:
+        """d residual/d theta, (row, parameter); NaN in the rows of censored measurements."""
+        if self.prediction_jacobian is None or self.sigma_jacobian is None:
+            return None
+        slope = self.prediction_jacobian - self.residual[:, None] * self.sigma_jacobian
+        return slope / self.sigma[:, None]
 
 
 @dataclass(frozen=True)
@@ -118,11 +129,10 @@ class Objective:
             )
         derivatives: dict[str, Any] = {}
         if order:
-            with np.errstate(invalid="ignore"):
-                jacobian = (dm - residual[:, None] * dsigma) / sigma[:, None]
             derivatives = {
                 "gradient": gradient + prior_gradient,
-                "jacobian": jacobian,
+                "prediction_jacobian": dm,
+                "sigma_jacobian": dsigma,
                 "fim": fim,
                 "prior_fim": prior_fim,
             }
