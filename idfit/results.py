@@ -285,7 +285,12 @@ GROUPS: Mapping[str, Group] = {
             "grid": _count("grid", "point of a curve"),
         },
         variables={
-            "prediction": _number("measurement", "prediction of the measurement", optional=True),
+            "prediction": _number(
+                "measurement",
+                "prediction of the measurement",
+                "observable_unit(trajectory_observable)",
+                optional=True,
+            ),
             "sigma": _number("measurement", "noise level on the noise scale", optional=True),
             "residual": _number(
                 "measurement", "(measured - predicted)/sigma on the noise scale", optional=True
