@@ -27,7 +27,8 @@ LEVELS = (
     {"cli"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LEVELS) for room in rooms}
-REPORTING_READS = {"errors", "files", "results"}  # a report is drawn from a file on a machine without a solver
+# a report is drawn from a file on a machine without a solver
+REPORTING_READS = {"errors", "files", "results"}
 READS_REPORTING = {"study", "cli"}
 FRONT_DOOR = {"__init__", "__main__"}
 
