@@ -34,10 +34,6 @@ class Status(IntEnum):
         "No further decrease was possible, yet the gradient is not small; tighten rtol, or rescale.",
     )
     MAX_ITERATIONS = 3, "The iteration limit was reached before convergence; allow more iterations."
-    INFEASIBLE_START = (
-        4,
-        "The model could not be evaluated at the starting point or its replacements; narrow the bounds.",
-    )
     INTERRUPTED = 5, "Stopped by the user before the end; resume the run."
     STEP_BUDGET = (
         10,

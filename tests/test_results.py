@@ -109,7 +109,6 @@ def test_status_sentences_are_unique_and_codes_fixed():
     codes = {
         "OK": 0,
         "CONVERGED": 1,
-        "INFEASIBLE_START": 4,
         "STEP_BUDGET": 10,
         "OUT_OF_BOUNDS": 18,
         "NOT_REACHED": 30,

@@ -143,7 +143,7 @@ def fit(
 ) -> xr.Dataset:
     """A multistart in four clusters with failures: `best_hits` in the best, ten starts without a value."""
     n = len(PARAMETERS)
-    fates = [Status.STEP_TOO_SMALL] * 5 + [Status.INFEASIBLE_START] * 3 + [Status.STEP_BUDGET] * 2
+    fates = [Status.STEP_TOO_SMALL] * 5 + [Status.SINGULAR] * 3 + [Status.STEP_BUDGET] * 2
     n_failed = n_starts if all_failed else len(fates)
     sizes = [] if all_failed else [best_hits, 25, 12]
     sizes += [] if all_failed else [n_starts - n_failed - sum(sizes)]

@@ -47,7 +47,7 @@ def test_fates_count_every_start_once():
     assert sum(f.n for f in fates.values()) == 100
     assert {s: f.n for s, f in fates.items() if not f.finished} == {
         Status.STEP_TOO_SMALL: 5,
-        Status.INFEASIBLE_START: 3,
+        Status.SINGULAR: 3,
         Status.STEP_BUDGET: 2,
     }
     assert fates[Status.STALLED].n == fates[Status.MAX_ITERATIONS].n == 1
