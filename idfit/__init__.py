@@ -24,6 +24,7 @@ _HOME = {
     "simulate_data": "idfit.problem",
     "fit": "idfit.optimize",
     "to_lmfit": "idfit.optimize",
+    "to_minimizer_result": "idfit.optimize",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     __version__: str
     from idfit.errors import Finding, IdfitError, InputError, Interrupted, RunError, StorageError
     from idfit.model import Model
-    from idfit.optimize import fit, to_lmfit
+    from idfit.optimize import fit, to_lmfit, to_minimizer_result
     from idfit.problem import ParameterSpace, Problem, load, simulate, simulate_data
     from idfit.results import Status
     from idfit.spec.schema import ProblemSpec
