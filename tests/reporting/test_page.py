@@ -88,7 +88,7 @@ def test_the_summary_has_the_numbers(boehm):
     assert "90 of 100 starts ended with a value, 37 of them in the best optimum found" in boehm.words
     assert "(37 % of all starts, 95 % interval 28 to 46 %)" in boehm.words
     assert "The best objective (negative log likelihood) is 138.222." in boehm.words
-    assert "10 of 100: step too small (5), infeasible start (3) and step budget (2)." in boehm.words
+    assert "10 of 100: step too small (5), singular (3) and step budget (2)." in boehm.words
     assert "k_exp_hetero at its lower bound (10⁻⁵ 1/min)" in boehm.words
 
 
