@@ -10,10 +10,12 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SCHEMA_VERSION = "1.0"  # major.minor: a newer minor only adds; a file of a newer major is refused
 
@@ -358,6 +360,8 @@ def dataset(
             arrays[name] = _full(row, tuple(sizes[dim] for dim in row.dims))
         elif not row.optional and all(dim in sizes for dim in row.dims):
             raise ValueError(f"group {group!r} needs {name!r}({', '.join(row.dims)})")
+    import xarray as xr  # takes longer to load than the kernels, which need the codes of this file only
+
     ds = xr.Dataset(
         {
             name: (known[name].dims, arrays[name], _attrs(known[name]))
@@ -377,6 +381,7 @@ def dataset(
 def sentences(status: xr.DataArray) -> dict[str, int]:
     """How often each fate occurs: sentence -> count, the most frequent first.
 
+    >>> import xarray as xr
     >>> sentences(xr.DataArray([1, 1, 10], dims="start"))[Status.CONVERGED.sentence]
     2
     """

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy
-from scipy.interpolate import CubicSpline
 
 from idfit.errors import InputError
 from idfit.model import CompiledModel, Model, compile_formulas, compile_model
@@ -356,6 +355,8 @@ def _knots(spec: ProblemSpec, resolution: Resolution, compiled: CompiledModel, t
             if kind == "linear" and len(t) > 1:
                 c[:-1, 1] = np.diff(u) / np.diff(t)
             elif kind == "cubic" and len(t) > 2:
+                from scipy.interpolate import CubicSpline  # slow to load, and splines are rare
+
                 c[:-1] = CubicSpline(t, u, bc_type="natural").c[::-1].T
             counts.append(len(t))
             knot_times.append(t)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from idfit.errors import InputError, RunError
 from idfit.numerics import integrator
@@ -19,6 +19,9 @@ from idfit.problem.problem import Problem
 from idfit.problem.trajectories import largest_states, trajectory, values_at
 from idfit.results import Status, dataset
 from idfit.spec.schema import NoiseColumn
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # points of a curve: between measurements in proportion to how densely these lie
 _GRID, _LONGEST_GRID = 201, 2001
