@@ -37,9 +37,10 @@ def measure() -> tuple[list[Table], list[Goal]]:
     theta = problem.parameters.nominal_scaled
     decay = np.exp(-K * TIMES)
     exact = {"k": np.zeros_like(TIMES), "a": 1 - decay, "x0": decay}
-    rows, at_goal = [], float("nan")
+    rows, at_goal, steps_at_goal = [], float("nan"), 0
     for rtol in TOLERANCES:
         ev = problem.objective(rtol)(theta, 1)
+        assert ev.jacobian is not None
         steps = problem.objective(rtol)(theta, 0).n_steps
         errors = {
             name: float(np.abs(ev.jacobian[:, i] - exact[name]).max())
