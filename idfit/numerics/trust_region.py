@@ -92,7 +92,7 @@ _SHORTEST_SECANT = 1e-6
 _PROBE, _LONGEST_BEND = 0.1, 0.375
 # polishing goes on as long as the expected decrease falls at least by this factor
 _POLISH = 0.9
-_ROUNDING = 2.0**-53
+_ROUNDING = 2.0**-51
 # far from an optimum a coarse integration serves; below this expected decrease the exact one takes over
 _COARSE_DECREASE = 1e-3
 _SMALLEST_EIGENVALUE = 1e-15  # relative to the largest
@@ -266,6 +266,17 @@ def expected_decrease(g, b, s):
 
 
 @kernel
+def surprise(change, b, s, scale, free):
+    """‖scale·(change - bs)‖ over the free variables: how far the gradient's change is from what b foretold."""
+    total = 0.0
+    product = b @ s
+    for k in range(s.shape[0]):
+        if free[k]:
+            total += (scale[k] * (change[k] - product[k])) ** 2
+    return math.sqrt(total)
+
+
+@kernel
 def scaled_length(s, scale):
     """‖s/scale‖"""
     total = 0.0
@@ -322,7 +333,7 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     curvature = np.zeros((n, n))
     use_curvature, polishing, anew = False, False, True
     f, decrease, full, radius = math.inf, math.inf, math.inf, options[OPTION_RADIUS]
-    n_small, since = 0, 0
+    n_small, since, noise = 0, 0, 0.0
     # noise parameters that are moved to their best values take no steps; if one has to stay, none is moved
     eliminate = True
     for j in range(noise_theta.shape[0]):
@@ -349,7 +360,9 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         new_f = sums[SUM_OBJECTIVE] if status == _OK else math.inf
         new_gradient += prior_gradient
         new_fim += prior_fim
-        length = 0.0
+        for k in range(n):
+            s[k] = trial[k] - theta[k] if movable[k] else 0.0
+        length = scaled_length(s, scale)
         if anew:
             # the first evaluation, or the first with the exact integration: nothing to compare it with
             if status != _OK:
@@ -366,10 +379,10 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
                 outcome[OUTCOME_STATUS] = _CONVERGED
                 return
             accepted = True
+            # the objective no longer tells which model is better, but the gradients do
+            plain = surprise(new_gradient - gradient, fim, s, scale, movable)
+            use_curvature = surprise(new_gradient - gradient, fim + curvature, s, scale, movable) < plain
         else:
-            for k in range(n):
-                s[k] = trial[k] - theta[k] if movable[k] else 0.0
-            length = scaled_length(s, scale)
             gain = f - new_f
             ratio = gain / decrease if decrease > 0.0 else -1.0
             # below this the objective's own error decides; the model is then trusted as long as it shrinks
@@ -437,7 +450,7 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             outcome[OUTCOME_STATUS] = _CONVERGED
             return
         if stuck and not polishing:
-            outcome[OUTCOME_STATUS] = _CONVERGED if full < _ARRIVED else _STALLED
+            outcome[OUTCOME_STATUS] = _CONVERGED if full < max(_ARRIVED, noise) else _STALLED
             return
         if full <= tolerance and not polishing:
             polishing = True
