@@ -267,7 +267,7 @@ def expected_decrease(g, b, s):
 
 @kernel
 def surprise(change, b, s, scale, free):
-    """‖scale·(change - bs)‖ over the free variables: how far the gradient's change is from what b foretold."""
+    """‖scale·(change - bs)‖ of the free variables: how far b was out about the change of the gradient."""
     total = 0.0
     product = b @ s
     for k in range(s.shape[0]):

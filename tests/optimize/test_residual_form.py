@@ -148,5 +148,5 @@ def test_refuses_a_reference_point_without_values():
         parameters={"k": {"value": 0.5, "min": 0, "max": 2}},
         noise={"y": {"noise": 0.1, "transform": "log"}},
     )
-    with pytest.raises(idfit.InputError, match="starting point.*not positive"):
+    with pytest.raises(idfit.InputError, match=r"starting point.*not positive"):
         residual_form(own.objective(), np.array([0.5]))
