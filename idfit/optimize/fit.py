@@ -123,14 +123,14 @@ def _one_start(
     space = objective.parameters
     lower, upper = space.lower_scaled, space.upper_scaled
     result = local(objective, theta0, options, stop, rng)
-    first = result.status
+    first_point, first = theta0, result
     for _ in range(_REDRAWS if task.inputs["redraw"] else 0):
         if result.status.usable or result.status is Status.INTERRUPTED or stop[0]:
             break
         theta0 = lower + rng.random(len(lower)) * (upper - lower)
         result = local(objective, theta0, options, stop, rng)
-    if not result.status.usable and result.status is not Status.INTERRUPTED and task.inputs["redraw"]:
-        result = type(result)(result.theta, first, n_evaluations=result.n_evaluations)
+    if not result.status.usable and result.status is not Status.INTERRUPTED:
+        theta0, result = first_point, first
     return {
         "theta0": theta0,
         "theta": result.theta,
