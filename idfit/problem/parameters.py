@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -91,10 +90,3 @@ class ParameterSpace:
                     f"{name!r} is not an estimated parameter; these are: {', '.join(self.names)}"
                 )
         return np.array([self.names.index(n) for n in names], dtype=np.int64)
-
-
-def middle_of_bounds(lower: float, upper: float, scale: str) -> float:
-    """The natural value in the middle of the bounds on the estimation scale."""
-    code = SCALES.index(scale)
-    theta = 0.5 * (scaled(code, lower) + scaled(code, upper))
-    return natural(code, theta)[0] if math.isfinite(theta) else upper

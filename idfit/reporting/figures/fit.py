@@ -163,7 +163,7 @@ def _draw_panel(axes: Axes, sheet: _Sheet, panel: Panel, limits: dict[str, tuple
     elif np.isfinite(data.prediction[rows]).any():
         _draw_predictions(axes, data, rows)
         drawn.add("prediction")
-    drawn |= _draw_data(axes, data, rows, panel, curve is not None)
+    drawn |= _draw_data(axes, data, rows, panel)
     _scales(axes, panel, time, np.concatenate(shown), sigma, limits)
     return drawn
 
@@ -193,7 +193,7 @@ def _draw_predictions(axes: Axes, data: Measurements, rows: np.ndarray) -> None:
         )
 
 
-def _draw_data(axes: Axes, data: Measurements, rows: np.ndarray, panel: Panel, over_curve: bool) -> set[str]:
+def _draw_data(axes: Axes, data: Measurements, rows: np.ndarray, panel: Panel) -> set[str]:
     drawn = set()
     for censored, marker in (("", "o"), ("left", "v"), ("right", "^")):
         mine = rows & (data.censored == censored) & np.isfinite(data.value)

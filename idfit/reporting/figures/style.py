@@ -21,7 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from idfit.reporting import numerals
 
 INK, MUTED, RULE, PAPER = "#1f2a37", "#66717f", "#d5dae1", "#ffffff"
-MODEL, FAILED, WARM = "#1f6fa8", "#9aa3ae", "#c2571a"
+MODEL, FAILED = "#1f6fa8", "#9aa3ae"
 # After Okabe and Ito, told apart with any colour vision; the best optimum has the first.
 OPTIMA = ("#1f6fa8", "#d98200", "#1a936f", "#b5477f", "#7a6cc0", "#8c7a4d")
 OTHER = "#a9a9a9"
