@@ -120,7 +120,7 @@ class Resolution:
     row_simulation: list[int] = field(default_factory=list)
     row_map: list[int] = field(default_factory=list)
     row_sd: list[float] = field(default_factory=list)
-    #: what each observable reads, through assignments and other observables
+    #: what each observable reads, through assignments, ties and other observables
     read: dict[str, frozenset[str]] = field(default_factory=dict)
     #: without measurements: the map of each observable in each simulation
     observable_map: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -202,20 +202,23 @@ def resolve(spec: ProblemSpec) -> Resolution:
     readouts = tuple(_readout(spec, name) for name in used)
     assignments = dict(model.assignments)
     dynamic = _through(assignments, [*model.odes, *model.initial])
-    in_doses = {
-        name
+    settings = [
+        parse(f)
         for c in spec.conditions.values()
-        for d in c.dose
-        for f in (*d.add.values(), *d.set.values())
-        for name in names_in(parse(f))
-    }
+        for f in (*c.set.values(), *(f for d in c.dose for f in (*d.add.values(), *d.set.values())))
+    ]
     observed = dict(model.observables)
     read = _through(
         assignments | observed, [e for r in readouts for e in (r.formula, r.noise) if e is not None]
     )
     formal = tuple(n for n in model.parameters if n in dynamic | read)
     result = Resolution(model, formal, frozenset(dynamic), readouts, {})
-    builder = _Builder(spec, result, dynamic | in_doses, assignments | observed)
+    # a tied parameter, or an initial value that conditions set, acts through the names in its formula
+    ties = {k: parse(p.tie) for k, p in spec.parameters.items() if p.tie is not None}
+    starts = {start_name(k): parse(v.init) for k, v in spec.states.items()}
+    definitions = assignments | observed | ties | starts
+    acting = _through(definitions, [*model.odes, *model.initial, *settings])
+    builder = _Builder(spec, result, acting, definitions)
     conditions = spec.conditions or {DEFAULT_CONDITION: ConditionSpec()}
     if len(table):
         for row in range(len(table)):
@@ -252,7 +255,7 @@ def _declared_order(spec: ProblemSpec, estimated: Mapping[str, ParameterSpec]) -
 
 class _Builder:
     def __init__(
-        self, spec: ProblemSpec, result: Resolution, dynamic: set[str], definitions: Mapping[str, sympy.Expr]
+        self, spec: ProblemSpec, result: Resolution, acting: set[str], definitions: Mapping[str, sympy.Expr]
     ):
         self.spec, self.result = spec, result
         result.read = {
@@ -266,7 +269,7 @@ class _Builder:
         self.map_cache: dict[tuple, int] = {}
         # parameters with copies: those that act on the dynamics split the simulations
         self.own = {k: p.per for k, p in spec.parameters.items() if p.per is not None and "[" not in k}
-        self.splitting = {k: column for k, column in self.own.items() if k in dynamic}
+        self.splitting = {k: column for k, column in self.own.items() if k in acting}
 
     def outer(self, expression: sympy.Expr) -> int:
         if expression not in self.outer_index:
