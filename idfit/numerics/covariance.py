@@ -24,9 +24,20 @@ def covariance(information: np.ndarray, free: np.ndarray, tolerance: float) -> n
     scale = 1.0 / np.sqrt(diagonal[kept])
     values, vectors = np.linalg.eigh(information[np.ix_(kept, kept)] * np.outer(scale, scale))
     null = values <= tolerance
-    determined = ~np.any(np.abs(vectors[:, null]) > _SHARE, axis=1)
-    safe = np.where(null, np.inf, values)
-    inverse = (vectors / safe) @ vectors.T * np.outer(scale, scale)
-    chosen = kept[determined]
-    result[np.ix_(chosen, chosen)] = inverse[np.ix_(determined, determined)]
+    inverse = 1.0 / np.where(null, np.inf, values)
+    result[np.ix_(kept, kept)] = covariance_of_modes(inverse, vectors, null, scale)
+    return result
+
+
+def covariance_of_modes(
+    inverse: np.ndarray, vectors: np.ndarray, null: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """Covariance (k, k) from inverse eigenvalues (mode,) and eigenvectors (k, mode) of a scaled information.
+
+    scale : (k,), parameter = scale · scaled coordinate. Parameters that take part in a null mode get NaN.
+    """
+    result = (vectors * inverse) @ vectors.T * np.outer(scale, scale)
+    undetermined = np.any(np.abs(vectors[:, null]) > _SHARE, axis=1)
+    result[undetermined] = np.nan
+    result[:, undetermined] = np.nan
     return result
