@@ -57,8 +57,9 @@ from idfit.results import Status
     OPTION_ITERATIONS,
     OPTION_DECREASE,
     OPTION_RADIUS,
+    OPTION_KNOWN_CURVATURE,  # nonzero: the curvature that is passed in is good from the first step on
     OPTION_SIZE,
-) = range(8)
+) = range(9)
 (
     OUTCOME_STATUS,
     OUTCOME_OBJECTIVE,
@@ -306,13 +307,14 @@ def _variable_scale(scale_code, theta, start, b, radius, scale):
 
 
 @kernel
-def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, residual, trace):
+def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, residual, trace, curvature):
     """Minimise the objective from theta, which is replaced by the best point found.
 
     theta : (theta,) estimation scale, within the bounds; free : (theta,) bool, False for what stays fixed;
     options : (OPTION_SIZE,); outcome : (OUTCOME_SIZE,); gradient, fim, residual : of the best point (priors
     included in the first two); trace : (iterations + 1,) the objective after each iteration, NaN beyond the
-    last.
+    last; curvature : (theta, theta) the part of the Hessian that the Fisher matrix leaves out, as far as it
+    is known (zeros at first), replaced by what has been learnt.
     """
     lower, upper = reals(ints, floats, layout.LOWER), reals(ints, floats, layout.UPPER)
     scale_code, noise_theta = integers(ints, layout.THETA_SCALE), integers(ints, layout.NOISE_THETA)
@@ -330,8 +332,7 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     best_m, best_dm, best_dsigma = np.empty(n_rows), np.empty((n_rows, n)), np.empty((n_rows, n))
     pull_m, pull_sigma, weight = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
     start, trial, s, bend, scale = theta.copy(), theta.copy(), np.zeros(n), np.zeros(n), np.ones(n)
-    curvature = np.zeros((n, n))
-    use_curvature, polishing, anew = False, False, True
+    use_curvature, polishing, anew = options[OPTION_KNOWN_CURVATURE] != 0.0, False, True
     f, decrease, full, radius = math.inf, math.inf, math.inf, options[OPTION_RADIUS]
     n_small, since, noise = 0, 0, 0.0
     # noise parameters that are moved to their best values take no steps; if one has to stay, none is moved

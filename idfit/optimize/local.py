@@ -44,7 +44,8 @@ class LocalOptions:
 @dataclass(frozen=True)
 class LocalResult:
     """Where a start ended. `theta` on the estimation scale; `gradient_norm` is the largest projected
-    component."""
+    component; `gradient`, `information` (Fisher information with the priors' curvature) and `residual`
+    (standardised) belong to `theta`, where the optimiser gives them."""
 
     theta: np.ndarray
     status: Status
@@ -55,6 +56,9 @@ class LocalResult:
     gradient_norm: float = math.nan
     n_evaluations: int = 0
     n_iterations: int = 0
+    gradient: np.ndarray | None = None
+    information: np.ndarray | None = None
+    residual: np.ndarray | None = None
 
 
 #: (objective, theta0, options, stop flag, random generator) -> result
@@ -66,13 +70,16 @@ def trust_region(
     theta0: np.ndarray,
     options: LocalOptions,
     stop: np.ndarray,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
     free: np.ndarray | None = None,
+    curvature: np.ndarray | None = None,
 ) -> LocalResult:
     """idfit's own optimiser: bounded trust region with the Fisher matrix, a whole start in one call without
     the GIL.
 
-    free : (parameter,) bool, False for parameters that stay where they are.
+    free : (parameter,) bool, False for parameters that stay where they are; curvature : (parameter,
+    parameter) what is known of the Hessian beyond the Fisher matrix, used from the first step on and
+    replaced by what has been learnt. It draws no random numbers.
     """
     theta = np.array(theta0, dtype=float)
     k, plan = len(theta), objective.plan
@@ -82,14 +89,18 @@ def trust_region(
     settings[kernel.OPTION_STEPS] = objective.max_steps
     settings[kernel.OPTION_ITERATIONS] = options.max_iterations
     settings[kernel.OPTION_DECREASE], settings[kernel.OPTION_RADIUS] = options.tolerance, options.radius
+    settings[kernel.OPTION_KNOWN_CURVATURE] = float(curvature is not None)
+    learnt = np.zeros((k, k)) if curvature is None else curvature
     outcome, trace = np.empty(kernel.OUTCOME_SIZE), np.empty(options.max_iterations + 1)
+    gradient, information, residual = np.empty(k), np.empty((k, k)), np.empty(plan.n_rows)
     kernel.minimise(
         plan.ints, plan.floats, theta, np.ones(k, dtype=bool) if free is None else free, settings, stop,
-        outcome, np.empty(k), np.empty((k, k)), np.empty(plan.n_rows), trace,
+        outcome, gradient, information, residual, trace, learnt,
     )  # fmt: skip
     status = Status(int(outcome[kernel.OUTCOME_STATUS]))
+    n_evaluations = int(outcome[kernel.OUTCOME_EVALUATIONS])
     if not status.usable:
-        return LocalResult(theta, status, n_evaluations=int(outcome[kernel.OUTCOME_EVALUATIONS]))
+        return LocalResult(theta, status, n_evaluations=n_evaluations)
     return LocalResult(
         theta,
         status,
@@ -98,8 +109,11 @@ def trust_region(
         float(outcome[kernel.OUTCOME_NLPRIOR]),
         float(outcome[kernel.OUTCOME_CHI2]),
         float(outcome[kernel.OUTCOME_GRADIENT]),
-        int(outcome[kernel.OUTCOME_EVALUATIONS]),
+        n_evaluations,
         int(outcome[kernel.OUTCOME_ITERATIONS]),
+        gradient,
+        information,
+        residual,
     )
 
 

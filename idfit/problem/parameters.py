@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -32,14 +32,27 @@ class ParameterSpace:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
+    @cached_property
     def lower_scaled(self) -> np.ndarray:
         """Lower bounds on the estimation scale; -inf where a logarithmic parameter has the lower bound 0."""
-        return self.to_scaled(self.lower)
+        return _read_only(self.to_scaled(self.lower))
 
-    @property
+    @cached_property
     def upper_scaled(self) -> np.ndarray:
-        return self.to_scaled(self.upper)
+        return _read_only(self.to_scaled(self.upper))
+
+    @cached_property
+    def at_domain(self) -> np.ndarray:
+        """Whether a bound is a natural limit and no mere end of the search, (side, parameter).
+
+        A lower bound of 0 on the linear scale is one (a rate or an amount cannot be negative), as are both
+        ends of the logit scale. What lies beyond other bounds is possible and has only not been searched.
+        """
+        lower = [
+            s == "logit" or (s == "lin" and bound == 0.0)
+            for s, bound in zip(self.scale, self.lower, strict=True)
+        ]
+        return _read_only(np.array([lower, [s == "logit" for s in self.scale]]))
 
     @property
     def nominal_scaled(self) -> np.ndarray:
@@ -90,3 +103,8 @@ class ParameterSpace:
                     f"{name!r} is not an estimated parameter; these are: {', '.join(self.names)}"
                 )
         return np.array([self.names.index(n) for n in names], dtype=np.int64)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

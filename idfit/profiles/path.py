@@ -1,0 +1,184 @@
+"""One side of a profile, followed outward from the best fit with steps of its own choice.
+
+Each point is a refit that starts where the path so far points to. The next step is as long as the objective
+may rise by the aimed amount, by its exact slope and the change of the slope. A step after which the
+predictions have moved too far, or which failed, is shortened; where that does not help, the refit is tried
+from elsewhere, and the place is marked as a jump. From a jump to a lower branch the profile is followed
+back, as that branch is lower on the near side too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from idfit.profiles.refit import Point, Target
+from idfit.results import Status
+
+_GROW, _SHRINK, _SHORTEN = 5.0, 1 / 3, 0.25
+_SHORTEST = 1e-3  # of the first step
+#: predictions that move by more than this many standard deviations (all together) in one step have jumped
+FAR = 2.0
+# refits after which a branch counts as lower, in units of the log-likelihood
+_LOWER = 1e-4
+
+
+class End(IntEnum):
+    """Why a side ended."""
+
+    ROSE = 1  # above the ceiling
+    LIMIT = 2  # at the end of what is searched
+    BUDGET = 3
+    FAILED = 4
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a side is followed.
+
+    direction : +1 or -1; limit : the last value searched; first, longest : steps, on the scale of the
+    profile; aim : rise of the objective per step; ceiling : rise at which the side ends.
+    """
+
+    direction: int
+    limit: float
+    first: float
+    longest: float
+    aim: float
+    ceiling: float
+    max_points: int
+
+
+@dataclass
+class Side:
+    """A side as it was followed: its points from the best fit outward (the best fit is the first)."""
+
+    points: list[Point]
+    jumps: list[bool] = field(default_factory=lambda: [False])
+    end: End = End.FAILED
+    reason: Status = Status.OK
+    n_evaluations: int = 0
+
+
+#: other parameters from which a refit at a value may be tried
+Elsewhere = Callable[[float, np.ndarray], Iterable[np.ndarray]]
+
+
+def follow(
+    target: Target, start: Point, course: Course, curvature: np.ndarray, elsewhere: Elsewhere, stop: np.ndarray
+) -> Side:
+    """Follow one side of the profile from the best fit on."""
+    side, step = Side([start]), min(course.first, course.longest)
+    while True:
+        here = side.points[-1]
+        if here.objective - start.objective > course.ceiling:
+            side.end = End.ROSE
+            break
+        if here.value * course.direction >= course.limit * course.direction:
+            side.end = End.LIMIT
+            break
+        if len(side.points) > course.max_points:
+            side.end = End.BUDGET
+            break
+        point, jumped = _advance(target, side, step, course, curvature, elsewhere, stop)
+        if not point.usable or stop[0]:
+            side.reason = Status.INTERRUPTED if stop[0] else point.status
+            break
+        if abs(point.value - here.value) <= 1e-3 * step and not jumped:
+            side.end = End.LIMIT  # a function that the bounds of its parameters hold
+            break
+        side.points.append(point)
+        side.jumps.append(jumped)
+        step = _next_step(here, point, course)
+    if any(side.jumps) and not stop[0]:
+        _sweep_back(target, side, curvature, stop)
+    return side
+
+
+def _advance(
+    target: Target,
+    side: Side,
+    step: float,
+    course: Course,
+    curvature: np.ndarray,
+    elsewhere: Elsewhere,
+    stop: np.ndarray,
+) -> tuple[Point, bool]:
+    """The next point, and whether the path jumps to it."""
+    here = side.points[-1]
+    shortest = _SHORTEST * course.first
+    while True:
+        value = here.value + course.direction * step
+        if value * course.direction >= course.limit * course.direction:
+            value = course.limit
+        known = curvature.copy()
+        point = target.refit(value, predicted(target, side.points, value), known, stop)
+        side.n_evaluations += point.n_evaluations
+        far = not point.usable or np.linalg.norm(point.residual - here.residual) > FAR
+        if not far:
+            curvature[:] = known
+            return point, False
+        if step <= shortest or stop[0]:
+            break
+        step = max(_SHORTEN * abs(value - here.value), shortest)
+    best = point
+    for theta in elsewhere(value, here.theta):
+        other = target.refit(value, theta, curvature.copy(), stop)
+        side.n_evaluations += other.n_evaluations
+        if other.usable and not (best.usable and best.objective <= other.objective):
+            best = other
+    return best, True
+
+
+def predicted(target: Target, points: list[Point], value: float) -> np.ndarray:
+    """Where a refit at `value` is to start: the better one of the path's extrapolation and its tangent."""
+    here = points[-1]
+    guesses = [target.moved(here, value)]
+    if len(points) > 2:
+        guesses.append(_extrapolated(points[-3:], value))
+    space = target.objective.parameters
+    guesses = [np.clip(g, space.lower_scaled, space.upper_scaled) for g in guesses]
+    if len(guesses) == 1:
+        return guesses[0]
+    return min(guesses, key=lambda theta: target.objective(theta, 0).objective)
+
+
+def _extrapolated(points: list[Point], value: float) -> np.ndarray:
+    """The parabola through the last three points (Lagrange)."""
+    a, b, c = (p.value for p in points)
+    weights = (
+        (value - b) * (value - c) / ((a - b) * (a - c)),
+        (value - a) * (value - c) / ((b - a) * (b - c)),
+        (value - a) * (value - b) / ((c - a) * (c - b)),
+    )
+    return sum(w * p.theta for w, p in zip(weights, points, strict=True))  # type: ignore[return-value]
+
+
+def _next_step(here: Point, point: Point, course: Course) -> float:
+    """The step after which the objective will have risen by the aim: slope·d + ½ bend·d² = aim."""
+    done = abs(point.value - here.value)
+    slope = abs(point.slope)
+    bend = course.direction * (point.slope - here.slope) / done
+    under_root = max(slope * slope + 2.0 * bend * course.aim, 0.0)
+    denominator = slope + math.sqrt(under_root)
+    wanted = 2.0 * course.aim / denominator if denominator > 0.0 else math.inf
+    return min(max(wanted, _SHRINK * done), _GROW * done, course.longest)
+
+
+def _sweep_back(target: Target, side: Side, curvature: np.ndarray, stop: np.ndarray) -> None:
+    """Replace points before a jump by those of the branch behind it, as long as these are lower."""
+    for jump in [k for k, jumped in enumerate(side.jumps) if jumped]:
+        k = jump - 1
+        while k > 0:
+            old = side.points[k]
+            new = target.refit(old.value, side.points[k + 1].theta, curvature.copy(), stop)
+            side.n_evaluations += new.n_evaluations
+            if not (new.usable and new.objective < old.objective - _LOWER):
+                break
+            side.points[k] = new
+            side.jumps[k], side.jumps[k + 1] = True, False
+            k -= 1
