@@ -23,6 +23,7 @@ _HOME = {
     "simulate": "idfit.problem",
     "simulate_data": "idfit.problem",
     "fit": "idfit.optimize",
+    "fisher_information": "idfit.fisher",
     "to_lmfit": "idfit.optimize",
     "to_minimizer_result": "idfit.optimize",
     "run": "idfit.study.pipeline",
@@ -36,6 +37,7 @@ __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 if TYPE_CHECKING:
     __version__: str
     from idfit.errors import Finding, IdfitError, InputError, Interrupted, RunError, StorageError
+    from idfit.fisher import fisher_information
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
     from idfit.problem import ParameterSpace, Problem, load, simulate, simulate_data
