@@ -26,6 +26,7 @@ _HOME = {
     "fisher_information": "idfit.fisher",
     "to_lmfit": "idfit.optimize",
     "to_minimizer_result": "idfit.optimize",
+    "profile": "idfit.profiles",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
     from idfit.problem import ParameterSpace, Problem, load, simulate, simulate_data
+    from idfit.profiles import profile
     from idfit.results import Status
     from idfit.spec.schema import ProblemSpec
     from idfit.study.pipeline import resume, run

@@ -1,0 +1,6 @@
+"""Profile likelihoods, and what they say about each parameter."""
+
+from idfit.profiles.profile import profile
+from idfit.profiles.rounds import ProfileOptions
+
+__all__ = ["ProfileOptions", "profile"]

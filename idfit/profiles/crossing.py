@@ -46,7 +46,9 @@ def cross(
         theta = inner.theta + share * (outer.theta - inner.theta)
         point = target.refit(value, theta, curvature.copy(), stop, PRECISE)
         n_evaluations += point.n_evaluations
-        if not point.usable or not min(inner.value, outer.value) < point.value < max(inner.value, outer.value):
+        if not point.usable or not min(inner.value, outer.value) < point.value < max(
+            inner.value, outer.value
+        ):
             break
         if point.objective - start.objective > threshold:
             outer = point
@@ -60,9 +62,7 @@ def _gap(point: Point, start: Point, threshold: float) -> float:
     return abs(point.objective - start.objective - threshold)
 
 
-def _proposed(
-    best: Point, inner: Point, outer: Point, start: Point, threshold: float, halve: bool
-) -> float:
+def _proposed(best: Point, inner: Point, outer: Point, start: Point, threshold: float, halve: bool) -> float:
     low, high = sorted((inner.value, outer.value))
     middle = 0.5 * (low + high)
     if halve:

@@ -69,7 +69,12 @@ Elsewhere = Callable[[float, np.ndarray], Iterable[np.ndarray]]
 
 
 def follow(
-    target: Target, start: Point, course: Course, curvature: np.ndarray, elsewhere: Elsewhere, stop: np.ndarray
+    target: Target,
+    start: Point,
+    course: Course,
+    curvature: np.ndarray,
+    elsewhere: Elsewhere,
+    stop: np.ndarray,
 ) -> Side:
     """Follow one side of the profile from the best fit on."""
     side, step = Side([start]), min(course.first, course.longest)

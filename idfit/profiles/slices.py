@@ -17,7 +17,13 @@ _NEAR = 1e-6  # of the step
 
 
 def slice_limit(
-    objective: Objective, theta: np.ndarray, index: int, direction: int, limit: float, first: float, rise: float
+    objective: Objective,
+    theta: np.ndarray,
+    index: int,
+    direction: int,
+    limit: float,
+    first: float,
+    rise: float,
 ) -> float:
     """Where the slice through theta has risen by `rise`; infinite if it has not before `limit`.
 
