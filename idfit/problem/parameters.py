@@ -45,14 +45,12 @@ class ParameterSpace:
     def at_domain(self) -> np.ndarray:
         """Whether a bound is a natural limit and no mere end of the search, (side, parameter).
 
-        A lower bound of 0 on the linear scale is one (a rate or an amount cannot be negative), as are both
-        ends of the logit scale. What lies beyond other bounds is possible and has only not been searched.
+        A lower bound of 0 on the linear scale is one (a rate or an amount cannot be negative), as are 0 and
+        1 on the logit scale. What lies beyond other bounds is possible and has only not been searched.
         """
-        lower = [
-            s == "logit" or (s == "lin" and bound == 0.0)
-            for s, bound in zip(self.scale, self.lower, strict=True)
-        ]
-        return _read_only(np.array([lower, [s == "logit" for s in self.scale]]))
+        lin, logit = (np.array([s == name for s in self.scale], dtype=bool) for name in ("lin", "logit"))
+        lower = (lin | logit) & (self.lower == 0.0)
+        return _read_only(np.array([lower, logit & (self.upper == 1.0)]))
 
     @property
     def nominal_scaled(self) -> np.ndarray:

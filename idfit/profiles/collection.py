@@ -13,9 +13,10 @@ from idfit.profiles.start import BestFit
 from idfit.profiles.verdicts import (
     FLAT,
     MOST_PARTNERS,
+    SideOfProfile,
+    due_to_bounds,
     partners,
     regions,
-    side_limits,
     valley,
     verdict_of,
 )
@@ -127,18 +128,17 @@ def _entry(
     still_better: bool,
 ) -> dict:
     """All that is said about one profiled quantity."""
-    lowest = p.start.objective
+    lowest, names = p.start.objective, problem.parameters.names
+    sides = (
+        SideOfProfile(pair[0], -1, lowest, p.at_domain[0], _held(problem, pair[0], p.own), flat),
+        SideOfProfile(pair[1], 1, lowest, p.at_domain[1], _held(problem, pair[1], p.own), flat),
+    )
     limits = [
-        (
-            side_limits(pair[0], -1, j, threshold, lowest, p.at_domain[0]),
-            side_limits(pair[1], 1, j, threshold, lowest, p.at_domain[1]),
-        )
+        (sides[0].limits(j, threshold), sides[1].limits(j, threshold))
         for j, threshold in enumerate(thresholds)
     ]
-    rise = np.array([max(0.0, float(np.max(side["objective"])) - lowest) for side in pair])
-    verdict, reason = verdict_of(
-        limits[-1], float(rise.max()), flat, (Status(int(pair[0]["reason"])), Status(int(pair[1]["reason"])))
-    )
+    verdict, reason = verdict_of(sides, limits[-1])
+    reason = "; ".join(text for text in (reason, *due_to_bounds(sides, limits[-1], names)) if text)
     if still_better:
         verdict = Verdict.UNDETERMINED
         reason = "better optima kept being found along the profiles; fit from more starts"
@@ -146,8 +146,7 @@ def _entry(
     objective = _joined(pair[0]["objective"], pair[1]["objective"])
     inside = objective - lowest <= thresholds[-1] * (1 + 1e-6)
     moving = partners(theta, inside, np.diag(best.fim), p.own)
-    names = [problem.parameters.names[i] for i, _ in moving]
-    shifts = [shift for _, shift in moving]
+    moving_names, shifts = [names[i] for i, _ in moving], [shift for _, shift in moving]
     interval = np.array([[side.limit for side in pair] for pair in limits])
     spread = np.sqrt(2.0 * thresholds)
     wald = p.start.value + np.outer(spread, [-1.0, 1.0]) * p.error
@@ -163,25 +162,45 @@ def _entry(
         "slice_interval": both(_slices(best, p, thresholds)),
         "wald_interval": both(wald),
         "side_status": np.array([[int(s.status) for s in pair] for pair in limits], dtype=np.int8),
-        "rise": rise,
+        "rise": np.array([max(0.0, float(side.rises.max())) for side in sides]),
         "pieces": [regions(*pair) for pair in limits],
         "n_regions": np.array([len(regions(*pair)) for pair in limits], dtype=np.int64),
         "verdict": np.int8(verdict),
         "reason": reason,
-        "partner": np.array([*names, *[""] * (MOST_PARTNERS - len(names))]),
-        "partner_shift": np.array([*shifts, *[np.nan] * (MOST_PARTNERS - len(shifts))]),
+        "partner": np.array([*moving_names, *[""] * (MOST_PARTNERS - len(moving))]),
+        "partner_shift": np.array([*shifts, *[np.nan] * (MOST_PARTNERS - len(moving))]),
         "valley": valley(
-            p.name, to_natural(p.scale, value[inside]), natural_path, problem.parameters.names, moving
+            p.name,
+            to_natural(p.scale, value[inside]),
+            natural_path,
+            problem.parameters.names,
+            moving,
+            verdict.is_open,
         ),
     }
+
+
+def _held(problem: Problem, side: dict, own: int) -> np.ndarray:
+    """Others that have come to stand at a search bound on the way from the best fit, (step, parameter)."""
+    space, theta = problem.parameters, side["theta"]
+    below = (theta <= space.lower_scaled) & ~space.at_domain[0]
+    above = (theta >= space.upper_scaled) & ~space.at_domain[1]
+    held = (below | above) & ~(below | above)[0]
+    if own >= 0:
+        held[:, own] = False
+    return held
 
 
 def _slices(best: BestFit, p: Profiled, thresholds: np.ndarray) -> np.ndarray:
     """Limits (level, side) with all others held."""
     if p.own < 0:
         return np.full((len(thresholds), 2), np.nan)
-    theta, first = p.start.theta, p.first
     return np.array([
-        [slice_limit(best.objective, theta, p.own, d, p.limits[s], first, t) for s, d in enumerate((-1, 1))]
-        for t in thresholds
+        [
+            slice_limit(
+                best.objective, p.start.theta, p.own, d, p.limits[s], p.first, rise, p.at_domain[s]
+            )
+            for s, d in enumerate((-1, 1))
+        ]
+        for rise in thresholds
     ])  # fmt: skip

@@ -124,7 +124,9 @@ def _advance(
         point = target.refit(value, predicted(target, side.points, value), known, stop)
         side.n_evaluations += point.n_evaluations
         far = not point.usable or np.linalg.norm(point.residual - here.residual) > FAR
-        if not far:
+        # a path whose first step takes another parameter to its bound could not show what it does without
+        touches = len(side.points) == 1 and step > shortest and _touches(target, point, here)
+        if not far and not touches:
             curvature[:] = known
             return point, False
         if step <= shortest or stop[0]:
@@ -137,6 +139,14 @@ def _advance(
         if other.usable and not (best.usable and best.objective <= other.objective):
             best = other
     return best, True
+
+
+def _touches(target: Target, point: Point, before: Point) -> bool:
+    """Whether a parameter stands at a bound that stood at none before, other than the one profiled."""
+    space = target.objective.parameters
+    on = [(p.theta <= space.lower_scaled) | (p.theta >= space.upper_scaled) for p in (point, before)]
+    new = np.flatnonzero(on[0] & ~on[1])
+    return bool(len(new)) and not (len(new) == 1 and point.theta[new[0]] == point.value)
 
 
 def predicted(target: Target, points: list[Point], value: float) -> np.ndarray:

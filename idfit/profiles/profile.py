@@ -20,6 +20,8 @@ from idfit.tasks import Runner
 
 # ends of the search for a parameter without bounds: decades of a logarithmic one, sizes of a linear one
 _DECADES, _SIZES = 12.0, 1e6
+# the first step in standard errors: it raises the objective by about a tenth of the 95 % threshold
+_FIRST = 0.6
 
 
 def profile(
@@ -76,7 +78,7 @@ def _parameter(problem: Problem, best: BestFit, i: int) -> Profiled:
     bounded = math.isfinite(upper - lower)
     limits = (max(lower, theta[i] - reach), min(upper, theta[i] + reach)) if not bounded else (lower, upper)
     error = best.error[i]
-    first = error if math.isfinite(error) else 0.3 * unit[i]
+    first = _FIRST * error if math.isfinite(error) else 0.3 * unit[i]
     width = limits[1] - limits[0]
     return Profiled(
         name=space.names[i],
@@ -89,7 +91,7 @@ def _parameter(problem: Problem, best: BestFit, i: int) -> Profiled:
         error=float(error),
         limits=limits,
         at_domain=(bool(space.at_domain[0, i]), bool(space.at_domain[1, i])),
-        first=min(0.6 * first, 0.1 * width),
+        first=min(first, 0.1 * width),
         longest=width / 12 if bounded else math.inf,
         curvature=best.curvature,
     )

@@ -24,11 +24,13 @@ def slice_limit(
     limit: float,
     first: float,
     rise: float,
+    at_domain: bool,
 ) -> float:
     """Where the slice through theta has risen by `rise`; infinite if it has not before `limit`.
 
-    theta : (parameter,) estimation scale, as are `limit`, `first` (a length to begin with) and the result. A
-    point that cannot be evaluated counts as beyond.
+    theta : (parameter,) estimation scale, as are `limit`, `first` (a length to begin with) and the result;
+    at_domain : whether the limit is a natural one, which then is the end. A point that cannot be evaluated
+    counts as beyond.
     """
     bottom = objective(theta, 0).objective
 
@@ -49,7 +51,7 @@ def slice_limit(
         if outer == limit:
             break
         inner, inner_excess, step = outer, outer_excess, 2.0 * step
-    return direction * math.inf
+    return limit if at_domain else direction * math.inf
 
 
 def _root(excess, inner: float, inner_excess: float, outer: float, outer_excess: float) -> float:

@@ -115,6 +115,7 @@ def best_fit(problem: Problem, objective: Objective, theta: np.ndarray, stop: np
         point,
         information,
         ev.hessian,
-        np.where(np.isfinite(error), error, expected),
+        # differences blur the Hessian: what the Fisher information does not determine has no error at all
+        np.where(np.isfinite(error) | np.isnan(expected), error + 0 * expected, expected),
         int(np.isfinite(ev.residual).sum()),
     )

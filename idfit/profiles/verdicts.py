@@ -18,6 +18,8 @@ MOST_PARTNERS = 5
 # powers of natural values that are spoken of as ratios, products and the like
 _POWERS = {1.0: "", -1.0: "", 2.0: "²", -2.0: "²", 0.5: "^½", -0.5: "^½"}
 _POWER_ERROR = 0.03
+_STRAIGHT = 0.02  # of the whole movement
+_TURNS = 0.3  # a path that goes back by more than this share of its way turns
 
 
 @dataclass(frozen=True)
@@ -30,26 +32,70 @@ class Limits:
     crossings: tuple[float, ...]
 
 
-def side_limits(
-    side: dict, direction: int, level: int, threshold: float, best: float, at_domain: bool
-) -> Limits:
-    """The end of the confidence set on one side.
+@dataclass(frozen=True)
+class SideOfProfile:
+    """One side as verdicts see it.
 
-    It is the last crossing, unless the profile lies below the threshold where the side ends: then the set
-    has no end there, except at a natural limit of the parameter.
+    result : what `run_side` returned; lowest : objective at the best fit; at_domain : whether the search
+    ends at a natural limit; held : (step, parameter) others that have come to stand at a search bound on the
+    way; flat_below : a rise that counts as none.
     """
-    found = tuple(float(v) for v in side["crossing_value"][side["crossing_level"] == level])
-    above = side["objective"][-1] - best > threshold
-    if above and found:
-        return Limits(found[-1], SideStatus.CROSSED, found)
-    end = End(int(side["end"]))
-    if end is End.LIMIT and at_domain:
-        return Limits(float(side["value"][-1]), SideStatus.DOMAIN_BOUND, found)
-    status = {
-        End.LIMIT: SideStatus.SEARCH_BOUND,
-        End.BUDGET: SideStatus.BUDGET,
-    }.get(end, SideStatus.FAILED)
-    return Limits(direction * math.inf, status, found)
+
+    result: dict
+    direction: int
+    lowest: float
+    at_domain: bool
+    held: np.ndarray
+    flat_below: float
+
+    @property
+    def rises(self) -> np.ndarray:
+        return self.result["objective"] - self.lowest
+
+    @property
+    def first_held(self) -> int:
+        """The first step at which a partner stands at its bound; the number of steps if none ever does."""
+        met = np.flatnonzero(self.held.any(axis=1))
+        return int(met[0]) if len(met) else len(self.held)
+
+    @property
+    def flat_until_held(self) -> bool:
+        """Whether the profile had gone some way without rising when a partner came to its bound.
+
+        What rises from there on is due to that bound: a·b = 1 makes the profile of a flat until b cannot
+        follow.
+        """
+        h = self.first_held
+        return 2 <= h < len(self.held) and self.rises[:h].max() < self.flat_below
+
+    @property
+    def own_rise(self) -> float:
+        """The largest rise that is not due to a partner's bound."""
+        seen = self.rises[: self.first_held] if self.flat_until_held else self.rises
+        return max(0.0, float(seen.max()))
+
+    def limits(self, level: int, threshold: float) -> Limits:
+        """The end of the confidence set.
+
+        It is the last crossing, unless the profile lies below the threshold where the side ends: then the
+        set has no end there, except at a natural limit of the parameter.
+        """
+        result = self.result
+        found = tuple(float(v) for v in result["crossing_value"][result["crossing_level"] == level])
+        if self.rises[-1] > threshold and found:
+            if self.flat_until_held:
+                return Limits(self.direction * math.inf, SideStatus.PARTNER_BOUND, ())
+            return Limits(found[-1], SideStatus.CROSSED, found)
+        end = End(int(result["end"]))
+        if end is End.LIMIT and self.at_domain:
+            return Limits(float(result["value"][-1]), SideStatus.DOMAIN_BOUND, found)
+        status = {End.LIMIT: SideStatus.SEARCH_BOUND, End.BUDGET: SideStatus.BUDGET}
+        return Limits(self.direction * math.inf, status.get(end, SideStatus.FAILED), found)
+
+    def holding(self, value: float) -> np.ndarray:
+        """Positions of the partners that stand at a search bound at that value."""
+        at = int(np.argmin(np.abs(self.result["value"] - value)))
+        return np.flatnonzero(self.held[at])
 
 
 def regions(lower: Limits, upper: Limits) -> list[tuple[float, float]]:
@@ -64,33 +110,25 @@ def regions(lower: Limits, upper: Limits) -> list[tuple[float, float]]:
 
 
 def verdict_of(
-    sides: tuple[Limits, Limits], rise: float, flat_below: float, reasons: tuple[Status, Status]
+    sides: tuple[SideOfProfile, SideOfProfile], limits: tuple[Limits, Limits]
 ) -> tuple[Verdict, str]:
-    """The verdict of a profile at one level and, where there is something to say, why.
-
-    rise : the largest rise of the objective on either side; flat_below : rises below it are none.
-    """
-    lower, upper = sides
-    statuses = (lower.status, upper.status)
+    """The verdict of a profile at one level and, where there is something to say, why."""
+    statuses = tuple(limit.status for limit in limits)
     unfinished = [
-        f"the {name} side {_WHY[side.status]}"
-        + (f" ({reason.label})" if side.status == SideStatus.FAILED else "")
-        for name, side, reason in zip(("lower", "upper"), sides, reasons, strict=True)
-        if side.status in _WHY
+        f"the {name} side {_WHY[status]}"
+        + (f" ({Status(int(side.result['reason'])).label})" if status == SideStatus.FAILED else "")
+        for name, side, status in zip(("lower", "upper"), sides, statuses, strict=True)
+        if status in _WHY
     ]
     if unfinished:
         return Verdict.UNDETERMINED, " and ".join(unfinished)
-    if SideStatus.CROSSED not in statuses and rise < flat_below:
+    if SideStatus.CROSSED not in statuses and max(s.own_rise for s in sides) < sides[0].flat_below:
         return Verdict.FLAT, ""
-    match (lower.status.finite, upper.status.finite):
-        case (True, True) if statuses == (SideStatus.DOMAIN_BOUND, SideStatus.DOMAIN_BOUND):
+    match tuple(status.finite for status in statuses):
+        case (True, True) if SideStatus.CROSSED not in statuses:
             return Verdict.OPEN_BOTH, "every value between its natural limits is compatible with the data"
         case (True, True) if SideStatus.DOMAIN_BOUND in statuses:
-            reason = (
-                "the interval ends at a natural limit of the parameter, where the χ² threshold is "
-                "conservative"
-            )
-            return Verdict.AT_DOMAIN_BOUND, reason
+            return Verdict.AT_DOMAIN_BOUND, "χ² is conservative at a natural limit of the parameter"
         case (True, True):
             return Verdict.IDENTIFIABLE, ""
         case (False, True):
@@ -99,6 +137,27 @@ def verdict_of(
             return Verdict.OPEN_ABOVE, ""
         case _:
             return Verdict.OPEN_BOTH, ""
+
+
+def due_to_bounds(
+    sides: tuple[SideOfProfile, SideOfProfile], limits: tuple[Limits, Limits], names: tuple[str, ...]
+) -> list[str]:
+    """Limits that rest on the search bound of another parameter, in words."""
+    found = []
+    for which, side, limit in zip(("lower", "upper"), sides, limits, strict=True):
+        if limit.status is SideStatus.PARTNER_BOUND:
+            held = np.flatnonzero(side.held[side.first_held])
+            text = f"what rises on the {which} side is due to the search bound of {_listed(held, names)}"
+        elif limit.status is SideStatus.CROSSED and len(held := side.holding(limit.limit)):
+            text = f"the {which} limit rests on the search bound of {_listed(held, names)}"
+        else:
+            continue
+        found.append(text)
+    return found
+
+
+def _listed(positions: np.ndarray, names: tuple[str, ...]) -> str:
+    return ", ".join(names[i] for i in positions)
 
 
 _WHY = {
@@ -129,34 +188,40 @@ def partners(
 
 def valley(
     name: str,
-    own: np.ndarray | None,
+    own: np.ndarray,
     natural: np.ndarray,
     names: tuple[str, ...],
     moving: list[tuple[int, float]],
+    is_open: bool,
 ) -> str:
     """The direction of a valley in words: who moves with the profiled value, and what stays determined.
 
     own : (step,) natural values of the profiled quantity inside the confidence set; natural : (step,
-    parameter) those of the parameters. A power law between positive values is named as a product or ratio.
+    parameter) those of the parameters. A power law between two positive values in an open valley is named as
+    the product or ratio that the data determine.
     """
-    if own is None or len(own) < 3 or not moving:
+    if len(own) < 3 or not moving:
         return ""
     first = moving[0][0]
-    partner = natural[:, first]
-    direction = "rises" if np.corrcoef(own, partner)[0, 1] > 0 else "falls"
-    if len(moving) == 1 and (own > 0).all() and (partner > 0).all():
-        x, y = np.log(own), np.log(partner)
+    if is_open and len(moving) == 1 and (own > 0).all() and (natural[:, first] > 0).all():
+        x, y = np.log(own), np.log(natural[:, first])
         power, offset = np.polyfit(x, y, 1)
-        wide = np.ptp(x) > 0.1
-        straight = np.max(np.abs(y - (power * x + offset))) < 0.02 * max(np.ptp(y), 1e-12)
+        straight = np.max(np.abs(y - (power * x + offset))) < _STRAIGHT * np.ptp(y)
         nearest = min(_POWERS, key=lambda p: abs(p - power))
-        if wide and straight and abs(power - nearest) < _POWER_ERROR:
+        if straight and abs(power - nearest) < _POWER_ERROR:
             return _in_words(name, names[first], nearest)
-    others = ", ".join(
-        f"{names[i]} {'rises' if np.corrcoef(own, natural[:, i])[0, 1] > 0 else 'falls'}"
-        for i, _ in moving[1:3]
-    )
-    return f"as {name} rises, {names[first]} {direction}" + (f", {others}" if others else "")
+    words = [f"{names[i]} {_trend(own, natural[:, i])}" for i, _ in moving[:3]]
+    return f"as {name} rises, {', '.join(words)}"
+
+
+def _trend(x: np.ndarray, y: np.ndarray) -> str:
+    """Rises or falls from one end to the other, or turns in between."""
+    order = np.argsort(x, kind="stable")
+    steps = np.diff(y[order])
+    up, down = steps[steps > 0].sum(), -steps[steps < 0].sum()
+    if min(up, down) > _TURNS * max(up, down):
+        return "rises and falls" if np.argmax(y[order]) not in (0, len(y) - 1) else "falls and rises"
+    return "rises" if up > down else "falls"
 
 
 def _in_words(own: str, partner: str, power: float) -> str:

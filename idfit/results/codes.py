@@ -99,6 +99,11 @@ class SideStatus(Code):
     )
     BUDGET = 4, "The budget of steps was used up before the threshold was crossed; allow more steps."
     FAILED = 5, "The profile could not be followed; the statuses of its steps say why."
+    PARTNER_BOUND = (
+        6,
+        "The profile is flat until another parameter stands at its search bound: this side is open, and what "
+        "rises beyond is due to that bound.",
+    )
     NOT_REACHED = 30, "Not computed; resume the run to compute it."
 
     @property
