@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from idfit.errors import InputError
+from idfit.numerics import plan as layout
 from idfit.numerics.objective import (
     REPORT_SIMULATION,
     REPORT_SIZE,
@@ -23,7 +25,8 @@ from idfit.numerics.objective import (
     predict,
     score,
 )
-from idfit.problem.packing import Plan
+from idfit.numerics.plan import integers, reals
+from idfit.problem.packing import Plan, censoring_codes, transformed_values
 from idfit.problem.parameters import ParameterSpace
 from idfit.results import Status
 
@@ -150,6 +153,41 @@ class Objective:
             n_steps=int(report[REPORT_STEPS]),
             **derivatives,
         )
+
+    def with_values(self, values: np.ndarray, censored: Sequence[str] | None = None) -> Objective:
+        """The objective of the same problem with other measured values; nothing is compiled or built anew.
+
+        values : (row,) as measured, in the order of the data; censored : (row,) ``""``, ``"left"`` or
+        ``"right"``, as in the data if None. Values may become uncensored, but not censored: the closed form
+        of the best noise counts on measured ones.
+
+        Errors: `InputError` for another number of values, a value that has no logarithm where one is taken,
+        or a newly censored one.
+        """
+        ints, floats = self.plan.ints.copy(), self.plan.floats.copy()
+        order, before = integers(ints, layout.ROW_INDEX), integers(ints, layout.ROW_CENSORED)
+        values, codes = np.asarray(values, dtype=float), np.zeros(len(order), dtype=np.int64)
+        codes[order] = before
+        if censored is not None:
+            given = censoring_codes(censored)
+            if given.shape != codes.shape or (given[codes == 0] != 0).any():
+                raise InputError("only measurements that are censored in the data can be given as censored")
+            codes = given
+        if values.shape != codes.shape:
+            raise InputError(f"values of shape {values.shape} were given for {len(order)} measurements")
+        transform = np.empty_like(codes)
+        transform[order] = integers(ints, layout.READOUT_TRANSFORM)[integers(ints, layout.ROW_READOUT)]
+        value, constant = transformed_values(values, transform, codes)
+        if not np.isfinite(value).all():
+            row = int(np.flatnonzero(~np.isfinite(value))[0])
+            raise InputError(
+                f"the value {values[row]:g} was given for measurement {row}; values are finite, and positive "
+                "where the noise is that of a logarithm"
+            )
+        before[:] = codes[order]
+        reals(ints, floats, layout.ROW_VALUE)[:] = value
+        reals(ints, floats, layout.ROW_CONSTANT)[:] = constant
+        return replace(self, plan=replace(self.plan, ints=ints, floats=floats))
 
     def _failed(self, status: Status, report: np.ndarray, n_rows: int, sums: np.ndarray | None) -> Evaluation:
         nothing = np.full(n_rows, np.nan)

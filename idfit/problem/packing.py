@@ -20,8 +20,12 @@ from idfit.problem.parameters import ParameterSpace
 from idfit.problem.resolution import Resolution, Simulation
 from idfit.spec.schema import ProblemSpec, Series
 
+#: codes of what the data say of a value that is a limit only
+CENSORING = {"": 0, "left": -1, "right": 1}
 # boundaries closer than this (relative) are one
 _SAME_TIME = 1e-12
+# what divides the natural logarithm in each of TRANSFORMS
+_LOG_BASE = np.array([1.0, 1.0, math.log(10.0), math.log(2.0)])
 
 
 @dataclass(frozen=True)
@@ -258,13 +262,9 @@ def _rows(spec: ProblemSpec, resolution: Resolution) -> _Rows:
         unique, counts = np.unique(own, return_counts=True)
         times.append(unique)
         pointer += (pointer[-1] + np.cumsum(counts)).tolist()
-    codes = {"": 0, "left": -1, "right": 1}
-    censored = table.censored or ("",) * len(table)
-    value, constant = np.array(table.value, dtype=float), np.zeros(len(table))
+    marks = table.censored or ("",) * len(table)
     for i, name in enumerate(table.observable):
-        observable = spec.observables[name]
-        transform = transform_of(observable)
-        if censored[i] and distribution_of(observable) == "student-t":
+        if marks[i] and distribution_of(spec.observables[name]) == "student-t":
             raise InputError.of(
                 f"censored value of {name}",
                 "censoring is not available for Student-t noise",
@@ -272,21 +272,44 @@ def _rows(spec: ProblemSpec, resolution: Resolution) -> _Rows:
                 file=table.file,
                 line=table.line[i] if table.line else 0,
             )
-        if transform != "lin":
-            base = {"log": 1.0, "log10": math.log(10.0), "log2": math.log(2.0)}[transform]
-            # the density is that of the measured value: the transform's derivative belongs to it
-            constant[i] = 0.0 if censored[i] else math.log(value[i] * base) if value[i] > 0 else math.nan
-            value[i] = math.log(value[i]) / base if value[i] > 0 else math.nan
+    transform = [TRANSFORMS.index(transform_of(spec.observables[name])) for name in table.observable]
+    censored = censoring_codes(marks)
+    value, constant = transformed_values(
+        np.array(table.value, dtype=float), np.array(transform, dtype=np.int64), censored
+    )
     return _Rows(
         times,
         pointer,
         [index[table.observable[i]] for i in order],
         [resolution.row_map[i] for i in order],
         order,
-        [codes[censored[i]] for i in order],
+        censored[order].tolist(),
         value,
         constant,
     )
+
+
+def censoring_codes(marks: Sequence[str]) -> np.ndarray:
+    """Codes (row,) of the texts of the data: 0 measured, -1 left, 1 right."""
+    return np.array([CENSORING[mark] for mark in marks], dtype=np.int64)
+
+
+def transformed_values(
+    value: np.ndarray, transform: np.ndarray, censored: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measured values on the transformed scale, and the constant that each adds to nllh; all are (row,).
+
+        T(v)   and   −log T′(v) = log(v·base) for a logarithm, 0 for a censored value
+
+    The density is that of the measured value: the transform's derivative belongs to it. NaN where a
+    logarithm is taken of what is not positive. transform : codes of `TRANSFORMS`; censored : of `CENSORING`.
+    """
+    base = _LOG_BASE[transform]
+    logarithmic = transform > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log = np.where(value > 0, np.log(value), np.nan)
+    constant = np.where(logarithmic & (censored == 0), log + np.log(base), 0.0)
+    return np.where(logarithmic, log / base, value), constant
 
 
 def _boundaries(

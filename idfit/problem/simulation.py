@@ -238,8 +238,29 @@ def simulate_data(
     if ev.status is not Status.OK:
         raise RunError(f"cannot draw data there: {ev.status.sentence}")
     table = problem.spec.measurements
-    rng = np.random.default_rng(seed)
-    values, censored = [], list(table.censored or ("",) * len(table))
+    values, censored = draw_values(problem, ev.prediction, ev.sigma, np.random.default_rng(seed))
+    drawn = table.model_copy(
+        update={
+            "value": tuple(values.tolist()),
+            "censored": censored,
+            "file": f"drawn with seed {seed}",
+            "sha256": "",
+        }
+    )
+    return Problem(problem.spec.model_copy(update={"measurements": drawn}))
+
+
+def draw_values(
+    problem: Problem, prediction: np.ndarray, sigma: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Values drawn from the noise model, and which of them are censored, each (row,) in the order of the
+    data.
+
+    prediction, sigma : (row,) as an evaluation gives them. A censored measurement is drawn too; it stays
+    censored, with its limit as the value, only if the draw is beyond the limit.
+    """
+    table = problem.spec.measurements
+    values, censored = np.empty(len(table)), list(table.censored or ("",) * len(table))
     for i, name in enumerate(table.observable):
         observable = problem.spec.observables[name]
         distribution = distribution_of(observable)
@@ -251,16 +272,8 @@ def simulate_data(
         code = TRANSFORMS.index(transform_of(observable))
         forward = (lambda v: v, np.log, np.log10, np.log2)[code]
         backward = (lambda v: v, np.exp, lambda v: 10.0**v, np.exp2)[code]
-        value = float(backward(forward(ev.prediction[i]) + ev.sigma[i] * draw))
+        value = float(backward(forward(prediction[i]) + sigma[i] * draw))
         beyond = {"left": value <= table.value[i], "right": value >= table.value[i]}.get(censored[i], False)
-        values.append(table.value[i] if beyond else value)
+        values[i] = table.value[i] if beyond else value
         censored[i] = censored[i] if beyond else ""
-    drawn = table.model_copy(
-        update={
-            "value": tuple(values),
-            "censored": tuple(censored),
-            "file": f"drawn with seed {seed}",
-            "sha256": "",
-        }
-    )
-    return Problem(problem.spec.model_copy(update={"measurements": drawn}))
+    return values, tuple(censored)
