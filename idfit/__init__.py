@@ -19,6 +19,7 @@ _HOME = {
     "ProblemSpec": "idfit.spec.schema",
     "Problem": "idfit.problem",
     "ParameterSpace": "idfit.problem",
+    "Quantity": "idfit.problem",
     "load": "idfit.problem",
     "simulate": "idfit.problem",
     "simulate_data": "idfit.problem",
@@ -27,6 +28,7 @@ _HOME = {
     "to_lmfit": "idfit.optimize",
     "to_minimizer_result": "idfit.optimize",
     "profile": "idfit.profiles",
+    "profile_functions": "idfit.profiles",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
     from idfit.fisher import fisher_information
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
-    from idfit.problem import ParameterSpace, Problem, load, simulate, simulate_data
-    from idfit.profiles import profile
+    from idfit.problem import ParameterSpace, Problem, Quantity, load, simulate, simulate_data
+    from idfit.profiles import profile, profile_functions
     from idfit.results import Status
     from idfit.spec.schema import ProblemSpec
     from idfit.study.pipeline import resume, run

@@ -3,6 +3,7 @@
 from idfit.problem.objective import Evaluation, Objective
 from idfit.problem.parameters import ParameterSpace
 from idfit.problem.problem import Problem, build, load
+from idfit.problem.quantities import Quantity
 from idfit.problem.simulation import simulate, simulate_data
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Objective",
     "ParameterSpace",
     "Problem",
+    "Quantity",
     "build",
     "load",
     "simulate",

@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from idfit.profiles.path import Side
-from idfit.profiles.refit import PRECISE, Point, Target
+from idfit.profiles.refit import PRECISE, Aim, Point, Target
 
 # how near to the threshold a crossing ends, relative to it, and refits that may be spent on it
 _NEAR, _MOST_REFITS = 1e-7, 25
+_CLOSE = 1e-3  # how far from a proposed value a function may end, as a share of the bracket
 
 
 def crossings(side: Side, start: Point, threshold: float) -> list[int]:
@@ -44,7 +45,9 @@ def cross(
             break
         share = (value - inner.value) / (outer.value - inner.value)
         theta = inner.theta + share * (outer.theta - inner.theta)
-        point = target.refit(value, theta, curvature.copy(), stop, PRECISE)
+        slope = inner.slope + share * (outer.slope - inner.slope)
+        aim = Aim(PRECISE, _CLOSE * abs(outer.value - inner.value), slope)
+        point = target.refit(value, theta, curvature.copy(), stop, aim)
         n_evaluations += point.n_evaluations
         if not point.usable or not min(inner.value, outer.value) < point.value < max(
             inner.value, outer.value

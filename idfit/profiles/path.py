@@ -16,11 +16,12 @@ from enum import IntEnum
 
 import numpy as np
 
-from idfit.profiles.refit import Point, Target
+from idfit.profiles.refit import Aim, Point, Target
 from idfit.results import Status
 
 _GROW, _SHRINK, _SHORTEN = 5.0, 1 / 3, 0.25
 _SHORTEST = 1e-3  # of the first step
+_NEAR = 0.1  # how far from its end a step of a function may end, as a share of the step
 #: predictions that move by more than this many standard deviations (all together) in one step have jumped
 FAR = 2.0
 # refits after which a branch counts as lower, in units of the log-likelihood
@@ -121,7 +122,8 @@ def _advance(
         if value * course.direction >= course.limit * course.direction:
             value = course.limit
         known = curvature.copy()
-        point = target.refit(value, predicted(target, side.points, value), known, stop)
+        aim = Aim(near=_NEAR * abs(value - here.value), slope=_expected_slope(side.points, value))
+        point = target.refit(value, predicted(target, side.points, value), known, stop, aim)
         side.n_evaluations += point.n_evaluations
         far = not point.usable or np.linalg.norm(point.residual - here.residual) > FAR
         # a path whose first step takes another parameter to its bound could not show what it does without
@@ -134,7 +136,7 @@ def _advance(
         step = max(_SHORTEN * abs(value - here.value), shortest)
     best = point
     for theta in elsewhere(value, here.theta):
-        other = target.refit(value, theta, curvature.copy(), stop)
+        other = target.refit(value, theta, curvature.copy(), stop, aim)
         side.n_evaluations += other.n_evaluations
         if other.usable and not (best.usable and best.objective <= other.objective):
             best = other
@@ -143,7 +145,7 @@ def _advance(
 
 def _touches(target: Target, point: Point, before: Point) -> bool:
     """Whether a parameter stands at a bound that stood at none before, other than the one profiled."""
-    space = target.objective.parameters
+    space = target.space
     on = [(p.theta <= space.lower_scaled) | (p.theta >= space.upper_scaled) for p in (point, before)]
     new = np.flatnonzero(on[0] & ~on[1])
     return bool(len(new)) and not (len(new) == 1 and point.theta[new[0]] == point.value)
@@ -155,11 +157,11 @@ def predicted(target: Target, points: list[Point], value: float) -> np.ndarray:
     guesses = [target.moved(here, value)]
     if len(points) > 2:
         guesses.append(_extrapolated(points[-3:], value))
-    space = target.objective.parameters
+    space = target.space
     guesses = [np.clip(g, space.lower_scaled, space.upper_scaled) for g in guesses]
     if len(guesses) == 1:
         return guesses[0]
-    return min(guesses, key=lambda theta: target.objective(theta, 0).objective)
+    return min(guesses, key=lambda theta: target.merit(theta, value))
 
 
 def _extrapolated(points: list[Point], value: float) -> np.ndarray:
@@ -171,6 +173,15 @@ def _extrapolated(points: list[Point], value: float) -> np.ndarray:
         (value - a) * (value - b) / ((c - a) * (c - b)),
     )
     return sum(w * p.theta for w, p in zip(weights, points, strict=True))  # type: ignore[return-value]
+
+
+def _expected_slope(points: list[Point], value: float) -> float:
+    """The slope of the profile at `value`, from those of the last two points."""
+    here = points[-1]
+    if len(points) < 2:
+        return here.slope
+    before = points[-2]
+    return here.slope + (here.slope - before.slope) / (here.value - before.value) * (value - here.value)
 
 
 def _next_step(here: Point, point: Point, course: Course) -> float:
@@ -190,7 +201,8 @@ def _sweep_back(target: Target, side: Side, curvature: np.ndarray, stop: np.ndar
         k = jump - 1
         while k > 0:
             old = side.points[k]
-            new = target.refit(old.value, side.points[k + 1].theta, curvature.copy(), stop)
+            aim = Aim(near=_NEAR * abs(old.value - side.points[k + 1].value), slope=old.slope)
+            new = target.refit(old.value, side.points[k + 1].theta, curvature.copy(), stop, aim)
             side.n_evaluations += new.n_evaluations
             if not (new.usable and new.objective < old.objective - _LOWER):
                 break

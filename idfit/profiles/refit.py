@@ -9,13 +9,16 @@ from typing import Protocol
 import numpy as np
 
 from idfit.optimize.local import LocalOptions, LocalResult, trust_region
-from idfit.problem import Objective
+from idfit.problem import Objective, ParameterSpace
 from idfit.results import Status
 
 #: a refit starts next to its end, so that few iterations do, and needs no coarse integration at first
 ON_THE_WAY = LocalOptions(max_iterations=100, tolerance=1e-6, radius=0.5, coarse_rtol=0.0)
 #: where a number is read off
 PRECISE = LocalOptions(max_iterations=100, tolerance=1e-10, radius=0.5, coarse_rtol=0.0)
+
+# a Cholesky factor with a smaller diagonal may hide directions that are not determined
+_WELL_CONDITIONED = 1e-2
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,27 @@ class Point:
         return self.status.usable and math.isfinite(self.objective)
 
 
+@dataclass(frozen=True)
+class Aim:
+    """How exactly a refit is to be done.
+
+    near : how far from the wanted value a function may end up (parameters are held exactly); slope : of the
+    profile, as it is expected there.
+    """
+
+    options: LocalOptions = ON_THE_WAY
+    near: float = 0.0
+    slope: float = 0.0
+
+
 class Target(Protocol):
     """What is profiled: a parameter, a function of parameters, or a prediction."""
 
     @property
-    def objective(self) -> Objective:
-        """The objective that is minimised with the value held."""
+    def space(self) -> ParameterSpace: ...
+
+    def merit(self, theta: np.ndarray, value: float) -> float:
+        """How good a start theta is for the refit at that value; less is better."""
         ...
 
     def refit(
@@ -58,7 +76,7 @@ class Target(Protocol):
         theta: np.ndarray,
         curvature: np.ndarray,
         stop: np.ndarray,
-        options: LocalOptions = ON_THE_WAY,
+        aim: Aim,
     ) -> Point:
         """The minimum with the value held, searched from theta.
 
@@ -79,18 +97,25 @@ class ParameterTarget:
     objective: Objective
     index: int
 
+    @property
+    def space(self) -> ParameterSpace:
+        return self.objective.parameters
+
+    def merit(self, theta: np.ndarray, value: float) -> float:
+        return self.objective(theta, 0).objective
+
     def refit(
         self,
         value: float,
         theta: np.ndarray,
         curvature: np.ndarray,
         stop: np.ndarray,
-        options: LocalOptions = ON_THE_WAY,
+        aim: Aim,
     ) -> Point:
         start = theta.copy()
         start[self.index] = value
         free = np.arange(len(theta)) != self.index
-        found = trust_region(self.objective, start, options, stop, free=free, curvature=curvature)
+        found = trust_region(self.objective, start, aim.options, stop, free=free, curvature=curvature)
         slope = math.nan if found.gradient is None else float(found.gradient[self.index])
         return point_of(found, value, slope, curvature)
 
@@ -126,19 +151,20 @@ def point_of(found: LocalResult, value: float, slope: float, curvature: np.ndarr
     )  # fmt: skip
 
 
-def solve_positive(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """matrix⁻¹ right for a symmetric matrix, without the directions in which it is not clearly positive."""
+def solve_positive(matrix: np.ndarray, right: np.ndarray, floor: float = 1e-10) -> np.ndarray:
+    """matrix⁻¹ right for a symmetric matrix, without the directions in which it is not clearly positive:
+    eigenvalues below `floor`, with the diagonal scaled to one."""
     if not len(right):
         return right
     scale = np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
     scaled = matrix / np.outer(scale, scale)
     try:
         factor = np.linalg.cholesky(scaled)  # a tenth of the cost of eigenvalues
-        if np.diag(factor).min() > 1e-4:
+        if np.diag(factor).min() > _WELL_CONDITIONED:
             return np.linalg.solve(factor.T, np.linalg.solve(factor, right / scale)) / scale
     except np.linalg.LinAlgError:
         pass
     values, vectors = np.linalg.eigh(scaled)
-    kept = values > 1e-10
+    kept = values > floor
     part = vectors[:, kept].T @ (right / scale)
     return vectors[:, kept] @ (part / values[kept]) / scale
