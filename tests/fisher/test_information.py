@@ -148,6 +148,16 @@ def test_a_prior_of_the_scale_resolves_phosphorylation(sd, expected):
     assert_allclose(one["covariance"], inverse, rtol=1e-6)
 
 
+def test_prior_and_slice_errors_on_the_natural_scale():
+    info = fisher_information(phosphorylation("log10", priors={"kp": "normal(-0.5, 0.2) on estimation"}))
+    slope = LN10 * KP
+    assert_allclose(info["prior_information"].values[:, 0, 0], [0.2**-2, 0.2**-2 / slope**2], rtol=1e-12)
+    total = info["fim"] + info["prior_information"]
+    for space in (0, 1):
+        assert_allclose(info["slice_error"][space], np.diag(total.values[space]) ** -0.5, rtol=1e-12)
+        assert (info["slice_error"][space] <= info["standard_error"][space]).all()
+
+
 def test_fixing_the_scale_resolves_phosphorylation():
     info = fisher_information(phosphorylation().fix(s=1))
     assert info["nullity"].values.tolist() == [0, 0]
@@ -181,6 +191,17 @@ def test_a_null_direction_that_the_integrator_does_not_keep_is_known_by_its_chan
     assert info["nullity"].values.tolist() == [1, 1]
     assert np.isnan(info["standard_error"]).all()
     assert info.attrs["null_tolerance"] < 100 * max(rtol, 1e-12) ** 2
+
+
+@pytest.mark.parametrize("rtol", [1e-4, 1e-8])
+def test_an_error_that_does_not_change_is_not_taken_for_none(rtol):
+    """x' = k takes the same steps at any accuracy; the accuracy that was asked for is the limit then."""
+    model = Model.from_equations({"x": "k"}, {"y": "a*x"}, ["k", "a"])
+    parameters = {"k": estimated(1.0, 0.1, 10, "log"), "a": estimated(1.0, 0.1, 10, "log")}
+    problem = Problem(model, data_at([1.0, 2.0], np.zeros(2)), parameters=parameters, noise={"y": 0.1})
+    info = fisher_information(problem, rtol=rtol)
+    assert info.attrs["null_tolerance"] == pytest.approx(rtol**2)
+    assert info["nullity"].values.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-3])
