@@ -14,7 +14,7 @@ import xarray as xr
 from markupsafe import Markup
 
 from idfit.files import write_whole
-from idfit.reporting import numerals, reading, summary, tables
+from idfit.reporting import numerals, page_identifiability, reading, summary, tables, verdicts
 from idfit.reporting.figures import style
 from idfit.reporting.figures.catalogue import SECTIONS, Drawing, drawings
 
@@ -56,7 +56,11 @@ def render_report(study: xr.DataTree) -> str:
         _environment()
         .get_template("report.html.j2")
         .render(
-            **_what_was_asked(study), **_what_was_found(study), **_what_was_computed(study), pictures=pictures
+            **_what_was_asked(study),
+            **_what_was_found(study),
+            **_what_was_computed(study),
+            **page_identifiability.context(study),
+            pictures=pictures,
         )
     )
     # a character that no encoding holds must not lose a report that took a night to compute
@@ -81,7 +85,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "name": lambda text: style.label(text, 60),
+        "name": lambda text, most=60: style.label(text, most),
         "plain": _printable,
         "number": numerals.number,
         "short": numerals.short_number,
@@ -145,11 +149,15 @@ def _what_was_found(study: xr.DataTree) -> dict:
     starts = reading.read_starts(study)
     parameters = tables.parameter_table(study)
     succeeded = starts is not None and bool(starts.finished.any())
+    profiled = page_identifiability.intervals(study)
     ranked = sorted(tables.start_table(study), key=lambda r: (r.rank == 0, r.rank, r.start))
     return {
         "paragraph": summary.paragraph(study),
         "remarks": summary.remarks(study),
-        "estimated": [_parameter(row) for row in parameters if row.role == "estimated"],
+        "estimated": [
+            _parameter(row, profiled.get(row.name)) for row in parameters if row.role == "estimated"
+        ],
+        "all_profiled": all(row.name in profiled for row in parameters if row.role == "estimated"),
         "others": [_parameter(row) for row in parameters if row.role != "estimated"],
         "has_estimates": succeeded,
         "statistics": [
@@ -164,12 +172,13 @@ def _what_was_found(study: xr.DataTree) -> dict:
     }
 
 
-def _parameter(row: tables.ParameterRow) -> dict:
+def _parameter(row: tables.ParameterRow, profile: verdicts.Interval | None = None) -> dict:
     estimate, error = numerals.value_and_error(row.estimate, row.standard_error)
     return {
         "row": row,
         "estimate": estimate,
         "error": error,
+        "profile": profile,
         "position": summary.position_between_bounds(row),
     }
 
@@ -199,6 +208,7 @@ def _what_was_computed(study: xr.DataTree) -> dict:
         facts.append((label, value, "text"))
     for label, name in (("Model", "hash_model"), ("Data", "hash_data"), ("Recipe", "hash_recipe")):
         facts.append((f"{label} (SHA-256)", reading.attribute(study, name), "code"))
+    facts += page_identifiability.profile_facts(study)
     facts.append(("Schema of the results", reading.attribute(study, "schema_version"), "text"))
     return {
         "facts": [fact for fact in facts if fact[1]],

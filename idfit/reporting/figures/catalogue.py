@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from idfit.errors import StorageError
-from idfit.reporting.figures import fit, parameters, residuals, style, waterfall
-from idfit.reporting.reading import read_starts
+from idfit.reporting.figures import (
+    agreement,
+    bootstrap,
+    correlation,
+    fit,
+    pairs,
+    parameters,
+    profiles,
+    residuals,
+    spectrum,
+    style,
+    waterfall,
+)
+from idfit.reporting.reading import read_fisher, read_starts
 
-SECTIONS = ("fit", "residuals", "waterfall", "parameters")
+SECTIONS = (
+    "fit",
+    "residuals",
+    "waterfall",
+    "parameters",
+    "profiles",
+    "fisher",
+    "pairs",
+    "function_profiles",
+    "agreement",
+    "bootstrap",
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +55,7 @@ def drawings(study: xr.DataTree) -> Iterator[Drawing]:
     """Every figure that the groups of this study allow."""
     pages = fit.fit_pages(study)
     for i, panels in enumerate(pages):
-        name = f"fit_{i + 1}" if len(pages) > 1 else "fit"
+        name = _numbered("fit", i, pages)
         yield Drawing("fit", name, fit.plot_fit(study, panels), fit.fit_caption(study, panels, i, len(pages)))
     if residuals.has_residuals(study):
         yield Drawing(
@@ -54,6 +78,50 @@ def drawings(study: xr.DataTree) -> Iterator[Drawing]:
             parameters.plot_parameters(study),
             parameters.parameters_caption(study),
         )
+    yield from _of_profiles(study)
+    yield from _of_information(study)
+    yield from _of_pages(study)
+
+
+def _of_profiles(study: xr.DataTree) -> Iterator[Drawing]:
+    for group in ("profiles", "function_profiles"):
+        pages = profiles.profile_pages(study, group)
+        for i, names in enumerate(pages):
+            yield Drawing(
+                group,
+                _numbered(group, i, pages),
+                profiles.plot_profiles(study, names, group),
+                profiles.profiles_caption(study, group, i, len(pages)),
+            )
+
+
+def _of_information(study: xr.DataTree) -> Iterator[Drawing]:
+    fisher = read_fisher(study)
+    if fisher is None:
+        return
+    if np.isfinite(fisher.eigenvalue).any():
+        figure = spectrum.plot_spectrum(study)
+        yield Drawing("fisher", "spectrum", figure, spectrum.spectrum_caption(study))
+    if np.isfinite(fisher.correlation).any():
+        figure = correlation.plot_correlation(study)
+        yield Drawing("fisher", "correlation", figure, correlation.correlation_caption(study))
+
+
+def _of_pages(study: xr.DataTree) -> Iterator[Drawing]:
+    """Figures whose pages are lists of positions."""
+    for section, find, draw, describe in (
+        ("pairs", pairs.pair_pages, pairs.plot_pairs, pairs.pairs_caption),
+        ("agreement", agreement.agreement_pages, agreement.plot_agreement, agreement.agreement_caption),
+        ("bootstrap", bootstrap.bootstrap_pages, bootstrap.plot_bootstrap, bootstrap.bootstrap_caption),
+    ):
+        pages = find(study)
+        for i, which in enumerate(pages):
+            caption = describe(study, i, len(pages))
+            yield Drawing(section, _numbered(section, i, pages), draw(study, which), caption)
+
+
+def _numbered(name: str, i: int, pages: Sequence[object]) -> str:
+    return f"{name}_{i + 1}" if len(pages) > 1 else name
 
 
 def save_figures(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Path]:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from idfit.reporting import numerals
 from idfit.reporting.figures import style
-from idfit.reporting.reading import Starts, axis_names, group, numbers, read_starts, texts
+from idfit.reporting.reading import Starts, axis_names, group, numbers, read_profiles, read_starts, texts
 from idfit.reporting.scales import to_natural, to_scaled
 
 NEAR = 10.0
@@ -123,6 +123,7 @@ def parameters_caption(study: xr.DataTree, within: float = NEAR) -> str:
     starts = read_starts(study)
     assert starts is not None
     n = len(near_optimal(starts, within))
+    told = "a profile likelihood would tell" if read_profiles(study) is None else "the profiles tell"
     if n == 1:
         return (
             f"Only the best start lies within {numerals.short_number(within)} of the best "
@@ -136,6 +137,6 @@ def parameters_caption(study: xr.DataTree, within: float = NEAR) -> str:
         "lines of one colour pass "
         "through one point, the starts agree on that parameter. Where lines of one colour spread, "
         "fits of nearly the "
-        "same objective differ in it; how far it can go, a profile likelihood would tell."
+        f"same objective differ in it; how far it can go, {told}."
         + (f" The best {_MOST_STARTS} are drawn." if n > _MOST_STARTS else "")
     )

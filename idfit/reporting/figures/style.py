@@ -208,8 +208,8 @@ def to_inline_svg(figure: Figure, name: str, description: str = "") -> str:
 
 
 def _references(value: str) -> list[str]:
-    found = re.match(r"(?:url\()?#([^)\s]+)\)?$", value)
-    return [found.group(1)] if found else []
+    """Ids that an attribute points to: a link, a clip path, or the hatching named in a style."""
+    return [link or place for link, place in re.findall(r"^#(\S+)$|url\(#([^)\s]+)\)", value)]
 
 
 def _svg_tree(figure: Figure) -> ElementTree.Element:

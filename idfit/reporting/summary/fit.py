@@ -1,17 +1,16 @@
-"""The study in words: one paragraph, and remarks on what should be known before the numbers are used."""
+"""Question, search and quality of the fit in words."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from idfit.reporting import numerals, reading, tables
+from idfit.reporting import numerals, reading, tables, verdicts
 from idfit.reporting.figures import style
 from idfit.reporting.scales import to_scaled
+from idfit.reporting.summary.remark import Remark
 from idfit.results import Status
 
 _FEW_HITS = 5
@@ -19,18 +18,9 @@ _MOST_FINDINGS = 5
 _LIKELIHOOD_RATIO_95 = 1.9207  # half the 95 % quantile of chi2 with one degree of freedom
 
 
-@dataclass(frozen=True)
-class Remark:
-    """One thing to know: ``good`` supports the result, ``caution`` limits it, ``note`` informs."""
-
-    kind: Literal["good", "note", "caution"]
-    title: str
-    text: str
-
-
-def paragraph(study: xr.DataTree) -> str:
-    """What was done and found, with its numbers, in a few sentences."""
-    return " ".join(s for s in (_question(study), _search(study), _quality(study)) if s)
+def sentences(study: xr.DataTree) -> list[str]:
+    """What was asked, how it was searched, and how well the best fit describes the data."""
+    return [_question(study), _search(study), _quality(study)]
 
 
 def _question(study: xr.DataTree) -> str:
@@ -94,9 +84,9 @@ def _quality(study: xr.DataTree) -> str:
     return f"χ²/dof is {numerals.number(chi2 / dof, 3)} ({numerals.number(chi2, 3)} / {dof})."
 
 
-def remarks(study: xr.DataTree) -> list[Remark]:
-    """Everything that supports or limits the result, most important first."""
-    found = [
+def fit_remarks(study: xr.DataTree) -> list[Remark]:
+    """Everything about search and fit that supports or limits the result."""
+    return [
         *_on_failure_of_all(study),
         *_on_hits(study),
         *_on_best_start(study),
@@ -107,8 +97,6 @@ def remarks(study: xr.DataTree) -> list[Remark]:
         *_on_failures(study),
         *_on_findings(study),
     ]
-    order = {"caution": 0, "note": 1, "good": 2}
-    return sorted(found, key=lambda r: order[r.kind])
 
 
 def _on_failure_of_all(study: xr.DataTree) -> list[Remark]:
@@ -246,11 +234,29 @@ def _on_bounds(study: xr.DataTree) -> list[Remark]:
         )
         return f"{style.label(row.name, 40)} at its {side} bound{value}"
 
+    profiled = [p for r in rows if (p := _profile_of(study, r.name)) is not None]
+    told = f" Its profile gives {_intervals(profiled)}." if len(profiled) == 1 else ""
+    if len(profiled) > 1:
+        told = f" Their profiles give {_intervals(profiled)}."
+    if len(profiled) < len(rows):
+        told += " No standard error or interval is given there." if not profiled else ""
     text = (
         f"{numerals.listing([stands(r) for r in rows])}. The best value may lie beyond; widen the "
-        "bound if it is not a law of nature. No standard error or interval is given there."
+        f"bound if it is not a law of nature.{told}"
     )
     return [Remark("caution", f"{numerals.count(len(rows), 'parameter')} at a bound", text)]
+
+
+def _profile_of(study: xr.DataTree, name: str) -> reading.Profile | None:
+    found = reading.read_profiles(study)
+    profile = found.of(name) if found is not None else None
+    return profile if profile is not None and verdicts.was_computed(profile) else None
+
+
+def _intervals(profiles: list[reading.Profile]) -> str:
+    return numerals.listing(
+        [f"{style.label(p.name, 40)} {verdicts.interval_in_a_sentence(p)}" for p in profiles]
+    )
 
 
 def _on_errors(study: xr.DataTree) -> list[Remark]:
@@ -271,21 +277,25 @@ def _on_errors(study: xr.DataTree) -> list[Remark]:
     out = []
     if bent:
         names = numerals.listing([style.label(r.name, 40) for r in bent])
+        profiled = all(_profile_of(study, r.name) is not None for r in bent)
         text = (
             f"For {names} the expected (Fisher) information gives standard errors that differ by more than "
             "half: the model is strongly curved there, and a symmetric interval is only a first guess. "
-            "Profiles would tell."
+            + ("The profile intervals do not rest on it." if profiled else "Profiles would tell.")
         )
         out.append(Remark("note", "Observed and expected information disagree", text))
     if missing:
         names = numerals.listing([style.label(r.name, 40) for r in missing])
-        text = (
-            f"At the best fit the curvature gives none for {names}: these data may not determine "
-            "them. Profiles would tell."
-        )
+        profiles = [p for r in missing if (p := _profile_of(study, r.name)) is not None]
+        text = f"At the best fit the curvature gives none for {names}: these data may not determine them. "
+        if not profiles:
+            text += "Profiles would tell."
+        else:
+            text += f"The profiles tell: {_intervals(profiles)}."
         out.append(
             Remark("caution", f"No standard error for {numerals.count(len(missing), 'parameter')}", text)
         )
+    wide = [r for r in wide if _profile_of(study, r.name) is None]  # else the profile has the word
     if wide:
         names = numerals.listing([style.label(r.name, 40) for r in wide])
         text = (

@@ -1,0 +1,24 @@
+"""The study in words: one paragraph, and remarks on what should be known before the numbers are used."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from idfit.reporting.summary import companions, fit, identifiability
+from idfit.reporting.summary.remark import Remark
+
+
+def paragraph(study: xr.DataTree) -> str:
+    """What was done and found, with its numbers, in a few sentences."""
+    return " ".join(s for s in (*fit.sentences(study), identifiability.sentence(study)) if s)
+
+
+def remarks(study: xr.DataTree) -> list[Remark]:
+    """Everything that supports or limits the result, most important first."""
+    found = [
+        *identifiability.profile_remarks(study),
+        *fit.fit_remarks(study),
+        *companions.companion_remarks(study),
+    ]
+    order = {"caution": 0, "note": 1, "good": 2}
+    return sorted(found, key=lambda r: order[r.kind])

@@ -1,0 +1,58 @@
+"""The tables of a study as rows of plain values; the page and the CSV files are both made of them."""
+
+from idfit.reporting.tables.files import guard, write_tables
+from idfit.reporting.tables.fit import (
+    DataRow,
+    FateRow,
+    OptimumRow,
+    ParameterRow,
+    StartRow,
+    StatisticRow,
+    data_table,
+    fate_table,
+    optimum_table,
+    parameter_table,
+    start_table,
+    statistics_table,
+    status_words,
+)
+from idfit.reporting.tables.identifiability import (
+    AgreementRow,
+    BootstrapRow,
+    ErrorRow,
+    IntervalRow,
+    VerdictRow,
+    agreement_table,
+    bootstrap_table,
+    error_table,
+    interval_table,
+    verdict_table,
+)
+
+__all__ = [
+    "AgreementRow",
+    "BootstrapRow",
+    "DataRow",
+    "ErrorRow",
+    "FateRow",
+    "IntervalRow",
+    "OptimumRow",
+    "ParameterRow",
+    "StartRow",
+    "StatisticRow",
+    "VerdictRow",
+    "agreement_table",
+    "bootstrap_table",
+    "data_table",
+    "error_table",
+    "fate_table",
+    "guard",
+    "interval_table",
+    "optimum_table",
+    "parameter_table",
+    "start_table",
+    "statistics_table",
+    "status_words",
+    "verdict_table",
+    "write_tables",
+]
