@@ -100,13 +100,13 @@ def _obstacle(at: Expansion, noise: np.ndarray, p: int) -> str:
         return "only measurements with normal noise span a surface with such curvature"
     if layout.integers(ints, layout.ROW_CENSORED).any():
         return "there are censored measurements"
-    if not 0 < p < at.n_rows:
-        return f"{p} free parameters of the predictions for {at.n_rows} measurements leave nothing to compare"
     if noise.any():
         relative = ev.sigma_jacobian[:, noise] / ev.sigma[:, None]
         one = noise.sum() == 1 and np.ptp(relative) <= _COMMON * np.abs(relative).max()
         if not one or np.any(ev.prediction_jacobian[:, noise] != 0):
             return "the noise is neither known nor one estimated factor common to all measurements"
+    if not 0 < p < at.n_rows:
+        return f"{p} free parameters of the predictions for {at.n_rows} measurements leave nothing to compare"
     return ""
 
 
