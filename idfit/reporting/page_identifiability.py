@@ -9,6 +9,7 @@ import xarray as xr
 
 from idfit.reporting import numerals, reading, verdicts
 from idfit.reporting.figures import profiles as profile_figure
+from idfit.reporting.figures import style
 from idfit.reporting.figures.agreement import method_words
 from idfit.reporting.reading import Profile
 from idfit.reporting.summary import companions
@@ -54,6 +55,7 @@ def _verdict(p: Profile) -> dict:
         "unit": p.axis.unit,
         "partners": [(m.axis.name, verdicts.movement(m)) for m in verdicts.movers(p)],
         "advice": verdicts.advice(p),
+        "reason": verdicts.limiting_reason(p),
     }
 
 
@@ -85,7 +87,14 @@ _FACTS = (
     ("atol", "Absolute tolerance of the profiles"),
     ("tolerance", "Tolerance of the profiles"),
 )
-_THRESHOLDS = {"chi2": "χ², one degree of freedom", "f": "F, for small samples"}
+_WORDS = {
+    "threshold_kind": {"chi2": "χ², one degree of freedom", "f": "F, for small samples"},
+    "method": {
+        "path": "refits all along each path",
+        "endpoints": "the limits alone, without the path",
+        "integration": "integrated paths, without refits",
+    },
+}
 
 
 def profile_facts(study: xr.DataTree) -> list[tuple[str, str, str]]:
@@ -98,8 +107,8 @@ def profile_facts(study: xr.DataTree) -> list[tuple[str, str, str]]:
         if value is None or str(value) == "":
             continue
         text = str(value)
-        if name == "threshold_kind":
-            text = _THRESHOLDS.get(text.lower(), text)
+        if name in _WORDS:
+            text = _WORDS[name].get(text.lower(), text)
         facts.append((label, text, "text"))
     first = found.profiles[0]
     rises = [
@@ -127,7 +136,12 @@ def _fisher(study: xr.DataTree) -> dict | None:
         }
         for row in identifiability.error_table(study)
     ]
-    return {"words": _fisher_words(found), "rows": rows, "curvatures": _curvatures(found)}
+    return {
+        "words": _fisher_words(found),
+        "rule": style.label(found.null_rule, 1000),
+        "rows": rows,
+        "curvatures": _curvatures(found),
+    }
 
 
 def _error(value: float) -> str:
@@ -154,11 +168,12 @@ def _fisher_words(found: reading.Fisher) -> str:
         )
     elif len(found.eigenvalue):
         parts.append("At this point the data see every direction, if some only weakly.")
-    if math.isfinite(found.tolerance) and len(found.eigenvalue):
+    if found.held_at_bound:
         parts.append(
-            f"An eigenvalue counts as zero below {numerals.short_number(found.tolerance, 2)} of the largest, "
-            "which is the error of the integration."
+            f"On a bound, and therefore without standard error: {style.label(found.held_at_bound, 300)}."
         )
+    if found.no_curvature:
+        parts.append(f"Curvatures are not given: {style.label(found.no_curvature, 300).rstrip('. ')}.")
     return " ".join(parts)
 
 

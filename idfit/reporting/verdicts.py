@@ -82,6 +82,12 @@ def interval_of(profile: Profile, level: int | None = None) -> Interval:
     return Interval(text, "; ".join(notes))
 
 
+def limiting_reason(profile: Profile) -> str:
+    """What limits a verdict that was reached; the reason for having none stands in the advice."""
+    known = profile.code not in (Verdict.UNDETERMINED, Verdict.NOT_REACHED, None)
+    return _sentence(style.label(profile.reason, 300)) if profile.reason and known else ""
+
+
 def was_computed(profile: Profile) -> bool:
     """Whether at least one side was followed."""
     return any(profile.side(profile.level, k) not in (None, SideStatus.NOT_REACHED) for k in (0, 1))
@@ -100,6 +106,8 @@ def _side_note(profile: Profile, side: SideStatus | None, k: int) -> str:
         reached = float(profile.searched[k])
         end = f" {to} {numerals.short_number(reached, 3)}" if math.isfinite(reached) else ""
         return f"no {name} limit{end}"
+    if side == SideStatus.PARTNER_BOUND:
+        return f"no {name} limit of its own: another parameter meets its bound"
     if side == SideStatus.DOMAIN_BOUND:
         sign = "≥" if k == 0 else "≤"
         return f"{sign} {numerals.short_number(profile.limits(profile.level)[k], 3)}, a natural limit"

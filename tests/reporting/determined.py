@@ -301,7 +301,11 @@ def fisher(seed: int = 3) -> xr.Dataset:
             "curvature_factor": 1.43,
         },
         {"parameter": list(PARAMETERS), "scale": list(SCALES), "unit": list(UNITS), "mode": np.arange(n)},
-        {"null_tolerance": 2e-9},
+        {
+            "null_tolerance": 2e-9,
+            "null_rule": "A direction counts as undetermined below the error of the integration.",
+            "held_at_bound": "k_exp_hetero",
+        },
     )
 
 

@@ -11,7 +11,13 @@ from idfit.reporting.figures import multiples, style
 from idfit.reporting.reading import Opinions, read_agreement, read_profiles
 
 PANELS_PER_PAGE = 24
-COLOURS = {"wald": "#66717f", "profile": "#1f6fa8", "bootstrap": "#d98200", "posterior": "#1a936f"}
+COLOURS = {
+    "wald": "#66717f",
+    "wald_expected": "#a3abb5",
+    "profile": "#1f6fa8",
+    "bootstrap": "#d98200",
+    "posterior": "#1a936f",
+}
 _ROW, _HEAD, _FOOT = 0.19, 0.34, 0.62
 
 
@@ -20,7 +26,9 @@ def method_words(method: str) -> str:
     >>> method_words("wald"), method_words("mcmc_2")
     ('Wald', 'mcmc 2')
     """
-    return {"wald": "Wald"}.get(method, style.label(method.replace("_", " "), 20))
+    return {"wald": "Wald", "wald_expected": "Wald, expected"}.get(
+        method, style.label(method.replace("_", " "), 20)
+    )
 
 
 def agreement_pages(study: xr.DataTree | xr.Dataset) -> list[list[int]]:

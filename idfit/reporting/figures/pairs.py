@@ -57,6 +57,9 @@ def _best(
     study: xr.DataTree | xr.Dataset, pair: Pair, found: Profiles | None
 ) -> tuple[float, dict[str, float]]:
     """Least objective known, and the best fit on the natural scale: of the profiles, else of the fit."""
+    if np.isfinite(pair.best) and np.isfinite(pair.estimate).all():
+        natural = [a.natural(pair.estimate[k : k + 1])[0] for k, a in enumerate((pair.first, pair.second))]
+        return pair.best, {pair.first.name: float(natural[0]), pair.second.name: float(natural[1])}
     least = float(np.nanmin(pair.objective)) if np.isfinite(pair.objective).any() else 0.0
     if found is not None and found.profiles:
         estimates = {p.name: p.estimate for p in found.profiles}

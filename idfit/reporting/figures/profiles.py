@@ -64,7 +64,7 @@ def plot_profiles(
         begin = top + row * cell + _HEAD
         axes = multiples.add_axes(figure, column, begin, _CURVE)
         below = multiples.add_axes(figure, column, begin + _CURVE + _BETWEEN, _PATH, sharex=axes)
-        for mark in _draw_curve(axes, profile, bounds.get(profile.name)):
+        for mark in _draw_curve(axes, profile, bounds.get(profile.name), found.method):
             marks.setdefault(mark.key, mark.handle)
         paths.draw_paths(below, profile)
         axes.tick_params(axis="x", labelbottom=False)
@@ -84,7 +84,7 @@ def plot_profiles(
 _ORDER = ("curve", "quadratic", "interval", "slice", "data", "prior", "failed", "on bound", "bounds", "best")
 
 
-def _draw_curve(axes: Axes, profile: Profile, bounds: tuple[float, float] | None) -> list[_Mark]:
+def _draw_curve(axes: Axes, profile: Profile, bounds: tuple[float, float] | None, method: str) -> list[_Mark]:
     height = 2 * float(profile.threshold[profile.level])
     top, floor = _TOP * height, -0.22 * height
     limits = _limits(profile, top)
@@ -97,7 +97,7 @@ def _draw_curve(axes: Axes, profile: Profile, bounds: tuple[float, float] | None
     marks += _draw_bounds(axes, bounds, limits)
     marks += _draw_parts(axes, profile)
     marks += _draw_quadratic(axes, profile, limits, top)
-    marks += _draw_steps(axes, profile, top)
+    marks += _draw_steps(axes, profile, top, method)
     marks += _draw_intervals(axes, profile, floor)
     if np.isfinite(profile.estimate):
         axes.plot(
@@ -214,23 +214,25 @@ def _normal_quantile(prob: float) -> float:
     return NormalDist().inv_cdf((1 + prob) / 2)
 
 
-def _draw_steps(axes: Axes, profile: Profile, top: float) -> list[_Mark]:
+def _draw_steps(axes: Axes, profile: Profile, top: float, method: str) -> list[_Mark]:
     marks = []
     x, delta, good = profile.value, profile.delta, profile.good
     if good.any():
-        axes.plot(*_line(profile, delta), color=style.MODEL, linewidth=1.5, zorder=3)
-        axes.plot(
-            x[good], delta[good], color=style.MODEL, marker="o", markersize=2.2, linestyle="none", zorder=3
-        )
-        marks.append(
-            _mark("curve", "profile, others refitted", color=style.MODEL, marker="o", markersize=2.6)
-        )
+        if method != "endpoints":  # a line through the few points of a search would be a guess
+            axes.plot(*_line(profile, delta), color=style.MODEL, linewidth=1.5, zorder=3)
+        dots: dict[str, Any] = {"color": style.MODEL, "marker": "o", "markersize": 2.3}
+        axes.plot(x[good], delta[good], linestyle="none", zorder=3, **dots)
+        line = {"linestyle": "none"} if method == "endpoints" else {}
+        marks.append(_mark("curve", _CURVES.get(method, _CURVES["path"]), **line, **dots))
     others = np.array([p.name != profile.name for p in profile.parameters], dtype=bool)
-    bound = good & profile.on_bound[:, others].any(axis=1)
+    held = profile.on_bound[:, others]
+    if 0 <= profile.start < len(held):  # those that stand at a bound in the best fit are known already
+        held = held & ~held[profile.start]
+    bound = good & held.any(axis=1)
     if bound.any():
         look = {"marker": "s", "markersize": 3.8, "markerfacecolor": style.PAPER, "markeredgecolor": _BOUND}
         axes.plot(x[bound], delta[bound], linestyle="none", zorder=4, **look)
-        marks.append(_mark("on bound", "another parameter at a bound", linestyle="none", **look))
+        marks.append(_mark("on bound", "another parameter meets a bound", linestyle="none", **look))
     failed = profile.reached & ~good
     if failed.any():
         height = np.where(np.isfinite(delta[failed]), np.minimum(delta[failed], 0.96 * top), 0.96 * top)
@@ -240,6 +242,11 @@ def _draw_steps(axes: Axes, profile: Profile, top: float) -> list[_Mark]:
     return marks
 
 
+_CURVES = {
+    "path": "profile, others refitted",
+    "integration": "profile, integrated",
+    "endpoints": "points of the search",
+}
 _UNKNOWN = (SideStatus.BUDGET, SideStatus.FAILED, SideStatus.NOT_REACHED, None)
 
 
@@ -310,7 +317,7 @@ def _what(found: Profiles, group: str) -> str:
 
 def _how_to_read(found: Profiles) -> str:
     everything = found.profiles
-    text = (
+    text = _NOT_THE_PATH.get(found.method, "") + (
         "The curve shows how much worse the fit gets. Values below the "
         f"{verdicts.level_words(everything[0].prob)} line are compatible with the data; they form the bar "
         "beneath. "
@@ -337,6 +344,12 @@ def _how_to_read(found: Profiles) -> str:
         "Small panels: the parameters that move most along the profile, from 0 at the best fit; a steep "
         "line is a parameter that makes up for the change."
     )
+
+
+_NOT_THE_PATH = {
+    "endpoints": "Only the limits were searched for: the dots are the points that were fitted on the way. ",
+    "integration": "The path was integrated without refits, so the curves are approximate. ",
+}
 
 
 def failed_steps(profile: Profile) -> dict[int, int]:

@@ -188,7 +188,10 @@ def to_inline_svg(figure: Figure, name: str, description: str = "") -> str:
     """
     root = _svg_tree(figure)
     used = {
-        node for element in root.iter() for value in element.attrib.values() for node in _references(value)
+        node
+        for element in root.iter()
+        for key, value in element.attrib.items()
+        for node in _references(key, value)
     }
     for element in root.iter():
         for key, value in list(element.attrib.items()):
@@ -197,7 +200,7 @@ def to_inline_svg(figure: Figure, name: str, description: str = "") -> str:
                     element.set("id", f"{name}-{value}")
                 else:
                     del element.attrib["id"]
-            elif _references(value):
+            elif _references(key, value):
                 element.set(key, re.sub(r"(^|url\()#", rf"\g<1>#{name}-", value))
     root.attrib.pop("width", None)
     root.attrib.pop("height", None)
@@ -207,9 +210,11 @@ def to_inline_svg(figure: Figure, name: str, description: str = "") -> str:
     return _svg_text(root, standalone=False)
 
 
-def _references(value: str) -> list[str]:
-    """Ids that an attribute points to: a link, a clip path, or the hatching named in a style."""
-    return [link or place for link, place in re.findall(r"^#(\S+)$|url\(#([^)\s]+)\)", value)]
+def _references(key: str, value: str) -> list[str]:
+    """Ids that an attribute points to: a link, a clip path, or the hatching that a style names."""
+    if key == "href":
+        return [value[1:]] if value.startswith("#") else []
+    return re.findall(r"url\(#([^)\s]+)\)", value)  # a bare #1f6fa8 is a colour
 
 
 def _svg_tree(figure: Figure) -> ElementTree.Element:

@@ -35,16 +35,27 @@ def json_attribute(study: xr.DataTree | xr.Dataset, name: str) -> object:
 
 def numbers(dataset: xr.Dataset, name: str, dims: tuple[str, ...], fill: float = np.nan) -> np.ndarray:
     """Variable `name` transposed to `dims`; filled with `fill` when it is absent."""
-    if name in dataset.variables and set(dataset[name].dims) == set(dims):
-        return np.asarray(dataset[name].transpose(*dims).values)
+    variable = dataset.variables.get(name)  # far quicker than a DataArray with its coordinates
+    if variable is not None and set(variable.dims) == set(dims):
+        return np.asarray(variable.transpose(*dims).values)
     return np.full(tuple(dataset.sizes.get(d, 0) for d in dims), fill)
 
 
 def texts(dataset: xr.Dataset, name: str, dim: str) -> list[str]:
     """Text variable along `dim`; empty texts when it is absent."""
-    if name in dataset.variables and dataset[name].dims == (dim,):
-        return [_text(v) for v in dataset[name].values]
+    variable = dataset.variables.get(name)
+    if variable is not None and variable.dims == (dim,):
+        return [_text(v) for v in variable.values]
     return [""] * dataset.sizes.get(dim, 0)
+
+
+def text_rows(dataset: xr.Dataset, name: str, dims: tuple[str, str]) -> list[list[str]]:
+    """Text variable along two dims, row by row; empty texts when it is absent."""
+    variable = dataset.variables.get(name)
+    if variable is not None and set(variable.dims) == set(dims):
+        return [[_text(v) for v in row] for row in variable.transpose(*dims).values]
+    n, m = (dataset.sizes.get(d, 0) for d in dims)
+    return [[""] * m for _ in range(n)]
 
 
 def axis_names(dataset: xr.Dataset, dim: str) -> list[str]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from idfit.reporting.reading.access import axis_names, group, numbers, scalar, texts
+from idfit.reporting.reading.access import attribute, axis_names, group, numbers, scalar, text_rows, texts
 from idfit.reporting.scales import to_natural
 from idfit.results import SideStatus, Status, Verdict
 
 _BOUNDS = ("lower", "upper")
 _FINITE = tuple(s for s in SideStatus if s.finite)
+OPEN_SIDES = (SideStatus.SEARCH_BOUND, SideStatus.PARTNER_BOUND)
 USABLE = tuple(int(s) for s in Status if s.usable)
 
 
@@ -145,7 +146,7 @@ class Profile:
         """The interval with NaN where a side ended without an answer, and infinity only where it is open."""
         ends = list(self.limits(level))
         for k in (0, 1):
-            if self.side(level, k) not in (*_FINITE, SideStatus.SEARCH_BOUND):
+            if self.side(level, k) not in (*_FINITE, *OPEN_SIDES):
                 ends[k] = np.nan
         return ends[0], ends[1]
 
@@ -167,6 +168,10 @@ class Profiles:
         return next((p for p in self.profiles if p.name == name), None)
 
     @property
+    def method(self) -> str:
+        return str(self.attrs.get("method") or "path")
+
+    @property
     def threshold_kind(self) -> str:
         return str(self.attrs.get("threshold_kind") or "chi2")
 
@@ -184,7 +189,8 @@ def read_profiles(study: xr.DataTree | xr.Dataset, name: str = "profiles") -> Pr
         return None
     attrs = {str(k): v for k, v in ds.attrs.items()}
     level = _level(numbers(ds, "ci_prob", ("ci_prob",)), attrs.get("ci_prob"))
-    return Profiles([_profile(ds, i, level) for i in range(ds.sizes["profiled"])], attrs)
+    columns = _Columns(ds)
+    return Profiles([_profile(columns, i, level) for i in range(ds.sizes["profiled"])], attrs)
 
 
 def read_bounds(study: xr.DataTree | xr.Dataset) -> dict[str, tuple[float, float]]:
@@ -197,34 +203,53 @@ def read_bounds(study: xr.DataTree | xr.Dataset) -> dict[str, tuple[float, float
     return {n: (float(a), float(b)) for n, a, b in zip(names, lower, upper, strict=True)}
 
 
-def _level(probs: np.ndarray, asked: object) -> int:
-    """Position of the level of the verdicts: the one that was asked for, else the one nearest to 95 %."""
+def _level(probs: np.ndarray, stated: object) -> int:
+    """Position of the level of the verdicts: the one that is stated, else the largest."""
     try:
-        wanted = float(asked)  # type: ignore[arg-type]
+        return int(np.argmin(np.abs(probs - float(stated))))  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        wanted = 0.95
-    return int(np.argmin(np.abs(probs - wanted)))
+        return int(np.argmax(probs))
 
 
-def _profile(ds: xr.Dataset, i: int, level: int) -> Profile:
-    parameters = axes_of(ds, unit="parameter_unit")
-    natural, scaled = spaces_of(ds)
+class _Columns:
+    """The variables of a group of profiles as whole arrays, each read once and then sliced by profile."""
+
+    def __init__(self, ds: xr.Dataset):
+        self.ds = ds
+        self.names = axis_names(ds, "profiled")
+        self.parameters = axes_of(ds, unit="parameter_unit")
+        self.partners = text_rows(ds, "partner", ("profiled", "rank"))
+        self._numbers: dict[str, np.ndarray] = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def of(self, name: str, dims: tuple[str, ...], fill: float = np.nan) -> np.ndarray:
+        if name not in self._numbers:
+            self._numbers[name] = numbers(self.ds, name, dims, fill)
+        return self._numbers[name]
+
+    def words(self, name: str) -> list[str]:
+        if name not in self._texts:
+            self._texts[name] = texts(self.ds, name, "profiled")
+        return self._texts[name]
+
+
+def _profile(columns: _Columns, i: int, level: int) -> Profile:
+    natural, scaled = spaces_of(columns.ds)
 
     def of(name: str, *dims: str, fill: float = np.nan) -> np.ndarray:
-        """Values of this profile along `dims`; slices of whole arrays, which is far quicker than `isel`."""
-        return numbers(ds, name, ("profiled", *dims), fill)[i]
+        return columns.of(name, ("profiled", *dims), fill)[i]
 
     def in_space(name: str, space: int, *dims: str) -> np.ndarray:
-        return numbers(ds, name, ("space", "profiled", *dims))[space, i]
+        return columns.of(name, ("space", "profiled", *dims))[space, i]
 
     def word(name: str) -> str:
-        return texts(ds, name, "profiled")[i]
+        return columns.words(name)[i]
 
     interval = ("ci_prob", "ci_bound")
     return Profile(
-        axis=Axis(axis_names(ds, "profiled")[i], word("unit"), word("profiled_scale") or "lin"),
+        axis=Axis(columns.names[i], word("unit"), word("profiled_scale") or "lin"),
         kind=word("kind") or "parameter",
-        parameters=parameters,
+        parameters=columns.parameters,
         scaled=of("value", "step"),
         theta=of("theta", "step", "parameter"),
         objective=of("objective", "step"),
@@ -236,8 +261,8 @@ def _profile(ds: xr.Dataset, i: int, level: int) -> Profile:
         start=int(of("start_step", fill=-1)),
         estimate=float(in_space("estimate", natural)),
         estimate_scaled=float(in_space("estimate", scaled)),
-        probs=numbers(ds, "ci_prob", ("ci_prob",)),
-        threshold=numbers(ds, "threshold", ("ci_prob",)),
+        probs=columns.of("ci_prob", ("ci_prob",)),
+        threshold=columns.of("threshold", ("ci_prob",)),
         interval=in_space("interval", natural, *interval),
         interval_scaled=in_space("interval", scaled, *interval),
         side_status=of("side_status", *interval, fill=int(SideStatus.NOT_REACHED)).astype(int),
@@ -252,15 +277,9 @@ def _profile(ds: xr.Dataset, i: int, level: int) -> Profile:
         verdict=int(of("verdict", fill=int(Verdict.NOT_REACHED))),
         reason=word("reason"),
         valley=word("valley"),
-        partners=_partners(_partner_names(ds, i), of("partner_shift", "rank"), parameters),
+        partners=_partners(columns.partners[i], of("partner_shift", "rank"), columns.parameters),
         level=level,
     )
-
-
-def _partner_names(ds: xr.Dataset, i: int) -> list[str]:
-    if "partner" not in ds.variables:
-        return [""] * ds.sizes.get("rank", 0)
-    return texts(ds[["partner"]].isel(profiled=i), "partner", "rank")
 
 
 def spaces_of(ds: xr.Dataset) -> tuple[int, int]:
@@ -304,8 +323,9 @@ class Fisher:
     parameter_effects: dict[str, float]  # by space, times √F
     intrinsic: dict[str, float]
     factor: float
-    tolerance: float
-    fim: np.ndarray
+    null_rule: str
+    held_at_bound: str
+    no_curvature: str
 
 
 ERRORS = {
@@ -324,7 +344,6 @@ def read_fisher(study: xr.DataTree | xr.Dataset) -> Fisher | None:
     by_space = {name: ds.isel(space=k) if "space" in ds.dims else ds for name, k in spaces.items()}
     here = by_space["estimation"]
     nullity = scalar(here, "nullity")
-    tolerance = scalar(ds, "null_tolerance")
     return Fisher(
         parameters=axes_of(ds),
         eigenvalue=numbers(here, "eigenvalue", ("mode",)),
@@ -341,8 +360,9 @@ def read_fisher(study: xr.DataTree | xr.Dataset) -> Fisher | None:
         parameter_effects={s: scalar(d, "parameter_effects_curvature") for s, d in by_space.items()},
         intrinsic={s: scalar(d, "intrinsic_curvature") for s, d in by_space.items()},
         factor=scalar(ds, "curvature_factor"),
-        tolerance=tolerance if np.isfinite(tolerance) else scalar(ds, "tolerance"),
-        fim=numbers(here, "fim", ("parameter", "parameter_")),
+        null_rule=attribute(ds, "null_rule"),
+        held_at_bound=attribute(ds, "held_at_bound"),
+        no_curvature=attribute(ds, "curvature_reason"),
     )
 
 
@@ -368,6 +388,8 @@ class Pair:
     parameters: list[Axis]
     status: np.ndarray
     contours: list[Contour]
+    estimate: np.ndarray  # (2,), estimation scale; NaN where it is not kept
+    best: float  # objective at the best fit; NaN where it is not kept
 
     @property
     def tried(self) -> np.ndarray:
@@ -388,6 +410,7 @@ def read_pairs(study: xr.DataTree | xr.Dataset) -> list[Pair]:
     for i in range(ds.sizes.get("pair", 0)):
         row = ds.isel(pair=i)
         first, second = (texts(ds, name, "pair")[i] for name in ("first", "second"))
+        estimate = numbers(row, "estimate", ("axis",))
         probs, dfs, rises = (
             numbers(ds, name, ("level",)) for name in ("contour_prob", "contour_df", "contour_rise")
         )
@@ -402,6 +425,8 @@ def read_pairs(study: xr.DataTree | xr.Dataset) -> list[Pair]:
                 nllh=numbers(row, "nllh", ("x", "y")),
                 theta=numbers(row, "theta", ("x", "y", "parameter")),
                 parameters=parameters,
+                estimate=estimate if len(estimate) == 2 else np.full(2, np.nan),
+                best=scalar(ds, "objective"),
                 status=numbers(row, "status", ("x", "y"), int(Status.NOT_REACHED)).astype(int),
                 contours=[
                     Contour(float(p), int(d), float(r), bool(c))

@@ -22,6 +22,7 @@ def companion_remarks(study: xr.DataTree) -> list[Remark]:
         *_on_agreement(study),
         *_on_null_space(study),
         *_on_curvature(study),
+        *_on_pairs(study),
         *_on_test(study),
         *_on_bootstrap(study),
     ]
@@ -100,6 +101,26 @@ def _on_curvature(study: xr.DataTree) -> list[Remark]:
         "0.3 is fair and 0.5 the limit (Bates & Watts): intervals from standard errors mislead."
     )
     return [Remark("note", "The model is strongly curved", text)]
+
+
+def _on_pairs(study: xr.DataTree) -> list[Remark]:
+    ds = reading.group(study, "profiles_2d")
+    if ds is None:
+        return []
+    out = []
+    gain = reading.scalar(ds, "better_by")
+    if gain > 0:
+        text = (
+            f"A cell lies {numerals.number(gain, 2)} below the best fit: contours are measured from the "
+            "wrong place. Fit again with more starts."
+        )
+        out.append(Remark("caution", "Two-parameter profiles found a better fit", text))
+    if reading.scalar(ds, "budget_used") > 0 or reading.scalar(ds, "unsettled") > 0:
+        text = (
+            "Cells were still changing, or missing, when the budget was used up: read the contours with care."
+        )
+        out.append(Remark("note", "Two-parameter profiles are unfinished", text))
+    return out
 
 
 def direction_words(test: reading.QuickTest, most: int = 4) -> str:

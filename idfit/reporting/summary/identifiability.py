@@ -129,6 +129,11 @@ def _on_better_optimum(study: xr.DataTree, found: Profiles) -> list[Remark]:
         if starts is not None and starts.finished.any() and best < starts.best - _BETTER:
             text += " The sections on fit and search still show the earlier one: fit again from there."
         out.append(Remark("caution", "The profiles found a better fit", text))
+    if found.number("still_better") > 0:
+        text = (
+            "Better fits kept turning up along the profiles until the rounds were used up: run more starts."
+        )
+        out.append(Remark("caution", "The best fit is not settled", text))
     below = [p for p in found.profiles if p.good.any() and p.delta[p.good].min() < -2 * _BETTER]
     if below:
         least = min(float(p.delta[p.good].min()) for p in below) / 2
