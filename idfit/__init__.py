@@ -29,6 +29,9 @@ _HOME = {
     "to_minimizer_result": "idfit.optimize",
     "profile": "idfit.profiles",
     "profile_functions": "idfit.profiles",
+    "profile_2d": "idfit.profiles",
+    "identifiability_test": "idfit.profiles",
+    "bootstrap": "idfit.profiles",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
     from idfit.problem import ParameterSpace, Problem, Quantity, load, simulate, simulate_data
-    from idfit.profiles import profile, profile_functions
+    from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
     from idfit.results import Status
     from idfit.spec.schema import ProblemSpec
     from idfit.study.pipeline import resume, run

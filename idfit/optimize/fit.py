@@ -171,8 +171,8 @@ def _collected(
         )
     predictions = np.full((n, objective.plan.n_rows), np.nan)
     for i in np.flatnonzero(np.isfinite(value)):
-        ev = objective(columns["theta"][i], 0)
-        predictions[i] = ev.prediction / ev.sigma if ev.status is Status.OK else np.nan
+        # residuals of the same data differ by what the predictions do, on the scale of the noise
+        predictions[i] = np.nan_to_num(objective(columns["theta"][i], 0).residual)
     cluster = cluster_optima(value, predictions)
     hits, rate, interval = hit_rates(cluster)
     leaders = [int(np.flatnonzero(cluster == c)[np.argmin(value[cluster == c])]) for c in range(len(hits))]

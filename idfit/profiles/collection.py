@@ -37,8 +37,7 @@ def collected(
     attrs: dict,
 ) -> xr.Dataset:
     """The dataset of the sides (lower and upper of each in turn)."""
-    lowest = best.point.objective
-    flat = max(FLAT, 10 * _ERROR * best.objective.rtol * abs(lowest))
+    flat = flat_below(best)
     pairs = [(sides[2 * i], sides[2 * i + 1]) for i in range(len(profiled))]
     variables = _paths(pairs, problem)
     entries = [
@@ -76,6 +75,11 @@ def collected(
         "rank": np.arange(MOST_PARTNERS),
     }
     return dataset(group, variables, coords, attrs | {"flat_below": flat})
+
+
+def flat_below(best: BestFit) -> float:
+    """A rise that counts as none: small beside what data can tell, large beside the objective's error."""
+    return max(FLAT, 10 * _ERROR * best.objective.rtol * abs(best.point.objective))
 
 
 def to_natural(scale: str, values: np.ndarray) -> np.ndarray:

@@ -127,7 +127,7 @@ def _advance(
         side.n_evaluations += point.n_evaluations
         far = not point.usable or np.linalg.norm(point.residual - here.residual) > FAR
         # a path whose first step takes another parameter to its bound could not show what it does without
-        touches = len(side.points) == 1 and step > shortest and _touches(target, point, here)
+        touches = len(side.points) == 1 and step > shortest and newly_on_bound(target, point, here)
         if not far and not touches:
             curvature[:] = known
             return point, False
@@ -143,7 +143,7 @@ def _advance(
     return best, True
 
 
-def _touches(target: Target, point: Point, before: Point) -> bool:
+def newly_on_bound(target: Target, point: Point, before: Point) -> bool:
     """Whether a parameter stands at a bound that stood at none before, other than the one profiled."""
     space = target.space
     on = [(p.theta <= space.lower_scaled) | (p.theta >= space.upper_scaled) for p in (point, before)]

@@ -31,6 +31,7 @@ def profile(
     ci_prob: float | Sequence[float] = 0.95,
     threshold: Kind = "chi2",
     *,
+    method: str | None = None,
     options: ProfileOptions | None = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -43,8 +44,9 @@ def profile(
 
     with rise = χ²₁(ci_prob)/2, or that of the F distribution for few data (`rises`). fit : dataset of
     `fit`, or a point (parameter,) on the estimation scale; parameters : names, all if None; ci_prob : one
-    or more confidence levels, of which the largest gives the verdicts; rtol, atol : the fit's if None; seed
-    : of the starts of refits that are tried where a path breaks (the fit's if None).
+    or more confidence levels, of which the largest gives the verdicts; method : ``path`` (refits all
+    along), ``endpoints`` (the limits alone) or ``integration`` (no refits: a second opinion); rtol, atol :
+    the fit's if None; seed : of the starts of refits that are tried where a path breaks (the fit's if None).
 
     Both sides of each profile are tasks of their own. Where a point lies lower than the best fit, all
     profiles are done again from there, at most `max_rounds` times.
@@ -57,6 +59,7 @@ def profile(
     doi:10.1093/bioinformatics/btp358.
     """
     runner, options = runner or Runner(), options or ProfileOptions()
+    options = options if method is None else replace(options, method=method)
     start = start_of(problem, fit, rtol, atol, seed)
     names = list(problem.parameters.names if parameters is None else parameters)
     positions = problem.parameters.position(names)

@@ -192,6 +192,10 @@ def profile_functions(
     """
     runner, options = runner or Runner(), options or ProfileOptions()
     start = start_of(problem, fit, rtol, atol, seed)
+    if options.method != "path":
+        raise InputError(
+            f"functions are profiled along their path; method {options.method!r} is for parameters"
+        )
     asked = {n: Quantity(q) if isinstance(q, str) else q for n, q in quantities.items()}
     if not asked:
         raise InputError("no quantity was named; give a formula for each, as {'ratio': 'k1/k2'}")

@@ -13,8 +13,10 @@ from idfit.errors import InputError
 from idfit.optimize.fit import noise_parameters
 from idfit.problem import Problem
 from idfit.profiles.collection import collected
+from idfit.profiles.endpoints import endpoints
+from idfit.profiles.integration import integrated
 from idfit.profiles.path import End
-from idfit.profiles.side_task import Profiled, elsewhere_of, run_side
+from idfit.profiles.side_task import Ask, Profiled, elsewhere_of, followed
 from idfit.profiles.start import BestFit, Start, best_fit
 from idfit.profiles.thresholds import Kind, rises
 from idfit.results import Status
@@ -26,21 +28,29 @@ STAGE = 10
 BETTER = 1e-3
 
 
+#: how a side is done: all refits along it, its ends alone, or its path integrated
+METHODS = {"path": followed, "endpoints": endpoints, "integration": integrated}
+
+
 @dataclass(frozen=True)
 class ProfileOptions:
     """How profiles are followed.
 
-    aim : rise of the objective per step, and ceiling : rise at which a side ends, both as shares of the
-    largest threshold; max_points : of one side; max_rounds : how often a better optimum met on the way is
-    profiled anew.
+    method : ``path``, ``endpoints`` (limits without the path) or ``integration`` (no refits); the two others
+    are for parameters only. aim : rise of the objective per step, and ceiling : rise at which a side ends,
+    both as shares of the largest threshold; max_points : of one side; max_rounds : how often a better
+    optimum met on the way is profiled anew.
     """
 
+    method: str = "path"
     aim: float = 0.1
     ceiling: float = 1.2
     max_points: int = 100
     max_rounds: int = 3
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"method {self.method!r} is not known; there are {', '.join(METHODS)}")
         for name, low, high in (
             ("aim", 0.001, 1.0), ("ceiling", 1.0, 100.0), ("max_points", 3, 100_000), ("max_rounds", 1, 100),
         ):  # fmt: skip
@@ -75,7 +85,7 @@ def in_rounds(
             break
         theta = better
     attrs = start.attrs | {
-        "method": "refits along the profile",
+        "method": options.method,
         "threshold_kind": threshold,
         "objective": best.point.objective,
         "n_rounds": turn,
@@ -115,19 +125,17 @@ def _both_sides(
 ) -> list[dict]:
     """Results of the lower and the upper side of each, in turn."""
     largest = float(thresholds.max())
+    ask = Ask(thresholds, options.aim * largest, options.ceiling * largest, options.max_points)
 
     def work(task: Task, stop: np.ndarray) -> dict:
         number, direction = task.inputs["number"], task.inputs["direction"]
         rng = seed_sequence(start.seed, *task.seed_key)
         elsewhere = elsewhere_of(start.optima, best.unit, rng)
-        return run_side(
-            profiled[number], direction, thresholds, options.aim * largest, options.ceiling * largest,
-            options.max_points, elsewhere, stop,
-        )  # fmt: skip
+        return METHODS[options.method](profiled[number], direction, ask, elsewhere, stop)
 
     tasks = [
         Task(
-            f"{group} {turn} {p.name} {side}",
+            f"{group} {options.method} {turn} {p.name} {side}",
             (STAGE + turn, 2 * number + (direction + 1) // 2),
             {"number": number, "direction": direction},
         )

@@ -41,6 +41,16 @@ class Profiled:
     curvature: np.ndarray = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What is asked of a side: thresholds, rise per step and at the end, and how many points it may have."""
+
+    thresholds: np.ndarray
+    aim: float
+    ceiling: float
+    max_points: int
+
+
 def elsewhere_of(optima: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> Elsewhere:
     """Other starts of a refit: the further optima of the fit, then points spread around the path.
 
@@ -55,32 +65,30 @@ def elsewhere_of(optima: np.ndarray, unit: np.ndarray, rng: np.random.Generator)
     return points
 
 
-def run_side(
-    profiled: Profiled,
-    direction: int,
-    thresholds: np.ndarray,
-    aim: float,
-    ceiling: float,
-    max_points: int,
-    elsewhere: Elsewhere,
-    stop: np.ndarray,
-) -> dict:
-    """Follow one side and find its crossings of each threshold. Points come from the best fit outward."""
+def followed(profiled: Profiled, direction: int, ask: Ask, elsewhere: Elsewhere, stop: np.ndarray) -> dict:
+    """Follow one side by refits and find its crossings of each threshold. Points come from the best fit
+    outward."""
     limit = profiled.limits[(direction + 1) // 2]
-    course = Course(direction, limit, profiled.first, profiled.longest, aim, ceiling, max_points)
+    course = Course(direction, limit, profiled.first, profiled.longest, ask.aim, ask.ceiling, ask.max_points)
     curvature = profiled.curvature.copy()
     side = follow(profiled.target, profiled.start, course, curvature, elsewhere, stop)
     levels, found = [], []
-    for level, threshold in enumerate(thresholds):
+    for level, threshold in enumerate(ask.thresholds):
         for k in crossings(side, profiled.start, threshold):
             ends = side.points[k], side.points[k + 1]
             point, n = cross(profiled.target, profiled.start, *ends, threshold, curvature, stop)
             side.n_evaluations += n
             levels.append(level)
             found.append(point)
+    return as_result(side, found, levels, direction)
+
+
+def as_result(side: Side, found: list[Point], levels: list[int], direction: int) -> dict:
+    """A side as plain arrays; found, levels : its crossings, points of the profile like any other, and which
+    threshold each belongs to."""
+    _insert(side, found, direction)
     order = np.argsort([direction * p.value for p in found], kind="stable")
     found, levels = [found[i] for i in order], [levels[i] for i in order]
-    _insert(side, found, direction)
     return _arrays(side) | {
         "crossing_value": np.array([p.value for p in found], dtype=float),
         "crossing_level": np.array(levels, dtype=np.int64),
@@ -92,7 +100,6 @@ def run_side(
 
 
 def _insert(side: Side, found: list[Point], direction: int) -> None:
-    """The crossings are points of the profile like any other."""
     for point in found:
         k = next((k for k, p in enumerate(side.points) if direction * (p.value - point.value) >= 0), None)
         if k is not None and side.points[k].value != point.value:

@@ -18,6 +18,8 @@ MOST_PARTNERS = 5
 # powers of natural values that are spoken of as ratios, products and the like
 _POWERS = {1.0: "", -1.0: "", 2.0: "²", -2.0: "²", 0.5: "^½", -0.5: "^½"}
 _POWER_ERROR = 0.03
+# a side may end at its threshold, to within the accuracy of its limit
+_AT_THRESHOLD = 1e-5
 _STRAIGHT = 0.02  # of the whole movement
 _TURNS = 0.3  # a path that goes back by more than this share of its way turns
 
@@ -82,7 +84,7 @@ class SideOfProfile:
         """
         result = self.result
         found = tuple(float(v) for v in result["crossing_value"][result["crossing_level"] == level])
-        if self.rises[-1] > threshold and found:
+        if self.rises[-1] > threshold * (1.0 - _AT_THRESHOLD) and found:
             if self.flat_until_held:
                 return Limits(self.direction * math.inf, SideStatus.PARTNER_BOUND, ())
             return Limits(found[-1], SideStatus.CROSSED, found)
