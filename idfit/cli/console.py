@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import typer
 
@@ -51,15 +51,16 @@ class Console:
             _write(sys.stderr, f"... and {len(wanted) - most} more")
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int, Mapping[str, Any] | None], None]]:
-        """A callback for `Runner`: a bar on a terminal, a line now and then elsewhere, nothing when quiet."""
+    def progress(self) -> Iterator[Telling]:
+        """What is told of finished tasks: a bar on a terminal, a line now and then elsewhere, nothing when
+        quiet."""
         if self.quiet:
-            yield lambda done, total, result: None
+            yield _Nothing()
         elif sys.stderr.isatty():
-            with _bar(what) as callback:
-                yield callback
+            with _bar() as telling:
+                yield telling
         else:
-            yield _Lines(what, lambda text: _write(sys.stderr, text))
+            yield _Lines(lambda text: _write(sys.stderr, text))
 
 
 def execute(name: str, console: Console, work: Callable[[], int]) -> None:
@@ -95,11 +96,31 @@ def execute(name: str, console: Console, work: Callable[[], int]) -> None:
     raise typer.Exit(code)
 
 
+class Telling(Protocol):
+    """Told of stages as they begin, and of their tasks as `Runner` does."""
+
+    def stage(self, what: str) -> None: ...
+
+    def __call__(self, done: int, total: int, result: Mapping[str, Any] | None) -> None: ...
+
+
+class _Nothing:
+    def stage(self, what: str) -> None:
+        pass
+
+    def __call__(self, done: int, total: int, result: Mapping[str, Any] | None) -> None:
+        pass
+
+
 class _Lines:
     """Progress where there is no terminal: the first and last task, and one line every few seconds."""
 
-    def __init__(self, what: str, write: Callable[[str], None]):
-        self.what, self.write, self.last, self.best = what, write, -math.inf, math.inf
+    def __init__(self, write: Callable[[str], None]):
+        self.write = write
+        self.stage("")
+
+    def stage(self, what: str) -> None:
+        self.what, self.last, self.best = what, -math.inf, math.inf
 
     def __call__(self, done: int, total: int, result: Mapping[str, Any] | None) -> None:
         self.best = min(self.best, _objective(result))
@@ -109,22 +130,32 @@ class _Lines:
             self.write(f"{self.what} {done}/{total}{_best(self.best)}")
 
 
+class _Bars:
+    """A bar on a terminal for each stage that has tasks."""
+
+    def __init__(self, progress: Any):
+        self.progress, self.task = progress, None
+        self.stage("")
+
+    def stage(self, what: str) -> None:
+        self.what, self.best, self.task = what, math.inf, None
+
+    def __call__(self, done: int, total: int, result: Mapping[str, Any] | None) -> None:
+        if self.task is None:
+            self.task = self.progress.add_task(self.what, total=None)
+        self.best = min(self.best, _objective(result))
+        text = f"{self.what}{_best(self.best)}"
+        self.progress.update(self.task, completed=done, total=total, description=text)
+
+
 @contextlib.contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int, Mapping[str, Any] | None], None]]:
+def _bar() -> Iterator[Telling]:
     from rich.console import Console as Terminal
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    best = math.inf
     with Progress(*columns, console=Terminal(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
-
-        def callback(done: int, total: int, result: Mapping[str, Any] | None) -> None:
-            nonlocal best
-            best = min(best, _objective(result))
-            bar.update(task, completed=done, total=total, description=f"{what}{_best(best)}")
-
-        yield callback
+        yield _Bars(bar)
 
 
 def _objective(result: Mapping[str, Any] | None) -> float:

@@ -1,4 +1,4 @@
-"""``idfit demo``: the Boehm STAT5 data, fitted and reported."""
+"""``idfit demo``: the Boehm STAT5 data, fitted, profiled and reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def demo(
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Fit nine parameters of STAT5 signalling to the data of Boehm et al. (2014) and write a report."""
+    """Fit and profile nine parameters of STAT5 signalling (Boehm et al. 2014) and write a report."""
     console = Console(quiet, json, debug)
 
     def work() -> int:
@@ -36,6 +36,7 @@ def demo(
                 remedy = "run it in the project's folder, or give that folder: idfit demo FOLDER"
                 raise InputError([Finding(str(folder.resolve()), 0, 0, "", rule, remedy)])
         from idfit.cli.running import tell_outcome, with_means
+        from idfit.study.analyses import ProfilesTable
         from idfit.study.pipeline import run_recipe
         from idfit.study.recipe import FitOptions, Recipe
 
@@ -45,6 +46,7 @@ def demo(
             out=str(out),
             seed=seed,
             fit=FitOptions(starts=starts),
+            profiles=ProfilesTable(),
         )
         outcome = with_means(console, workers, lambda means: run_recipe(recipe, "overwrite", means))
         code = tell_outcome(console, outcome)

@@ -11,7 +11,7 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import typer
 
-from idfit.cli import check, demo, fit, new, report, run, simulate, status
+from idfit.cli import check, demo, fisher, fit, new, profile, report, run, simulate, status
 
 app = typer.Typer(
     name="idfit",
@@ -24,6 +24,8 @@ for _command in (
     check.check,
     new.new,
     fit.fit,
+    fisher.fisher,
+    profile.profile,
     simulate.simulate,
     run.run,
     run.resume,

@@ -14,6 +14,11 @@ class Missing(StrEnum):
     drop = "drop"
 
 
+class Threshold(StrEnum):
+    chi2 = "chi2"
+    F = "F"
+
+
 class Sampling(StrEnum):
     sobol = "sobol"
     lhs = "lhs"
@@ -37,6 +42,10 @@ SamplingOfStarts = Annotated[Sampling, typer.Option("--sampling", help="How star
 Optimizer = Annotated[
     str | None,
     typer.Option("--optimizer", help="trust-region, scipy:<method> or lmfit:<method>.", show_default=False),
+]
+Target = Annotated[
+    Path,
+    typer.Argument(help="The folder of a run, or a model (a TOML file) with DATA.", show_default=False),
 ]
 Rtol = Annotated[float, typer.Option("--rtol", help="Relative tolerance of the integrator.")]
 Atol = Annotated[float, typer.Option("--atol", help="Absolute tolerance, in units of each state's scale.")]

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from idfit.cli.console import COMPLETE, DEGRADED, Console
+from idfit.cli.determined import determined_facts, further_lines, group, profile_lines
 from idfit.errors import InputError
 from idfit.files import write_whole
 from idfit.results import Status
@@ -30,8 +31,10 @@ def with_means(console: Console, workers: int, work: Callable[[Means], Outcome])
     """`work(means)` with progress, and with a stop flag that Ctrl-C and SIGTERM set."""
     stop = np.zeros(1, dtype=np.int64)
     command = shlex.join(["idfit", *sys.argv[1:]])
-    with console.progress("fit") as progress, stop_on_signals(stop, _stopping):
-        return work(Means(workers, progress=progress, stop=stop, say=console.say, command=command))
+    with console.progress() as telling, stop_on_signals(stop, _stopping):
+        return work(
+            Means(workers, progress=telling, stop=stop, say=console.say, stage=telling.stage, command=command)
+        )
 
 
 def _stopping() -> None:
@@ -46,7 +49,10 @@ def tell_outcome(console: Console, outcome: Outcome) -> int:
     fit = outcome.study["fit"].to_dataset()
     objective, hits = float(fit["objective"].min()), int(fit["hits"][0])
     console.show(f"best objective {objective:.6f}, found by {hits} of {fit.sizes['start']} starts")
-    for line in _parameter_lines(fit):
+    profiles = group(outcome.study, "profiles")
+    for line in _parameter_lines(fit) if profiles is None else profile_lines(profiles):
+        console.show(line)
+    for line in further_lines(outcome.study):
         console.show(line)
     console.show(f"study:  {outcome.directory / STUDY_FILE}")
     console.show(f"report: {outcome.directory / REPORT_FILE}")
@@ -65,7 +71,7 @@ def tell_outcome(console: Console, outcome: Outcome) -> int:
         "estimate": dict(zip(fit["parameter"].values.tolist(), fit["estimate"].values.tolist(), strict=True)),
         "status": {Status(int(c)).label: int(n) for c, n in zip(codes, counts, strict=True)},
         "degraded": list(outcome.degraded),
-    }
+    } | determined_facts(outcome.study)
     return DEGRADED if outcome.degraded else COMPLETE
 
 

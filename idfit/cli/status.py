@@ -21,23 +21,27 @@ def status(
     console = Console(quiet, json, debug)
 
     def work() -> int:
-        from idfit.study.directory import JOURNAL_FILE, LOCK_FILE, read_lock, read_record
+        from idfit.study.directory import LOCK_FILE, finished_tasks, read_lock, read_record
         from idfit.study.store import STUDY_FILE
-        from idfit.tasks import read_journal
 
         record = read_record(directory)
-        journal = directory / JOURNAL_FILE
-        finished = len(read_journal(journal)[1]) if journal.exists() else 0
+        finished = finished_tasks(directory)
+        starts = finished.get("fit", 0)
         wanted = record.get("recipe", {}).get("fit", {}).get("starts")
         holder = read_lock(directory / LOCK_FILE)
-        complete = (directory / STUDY_FILE).exists()
+        complete = (directory / STUDY_FILE).exists() and bool(record.get("complete"))
         state = "complete" if complete else "not complete"
         user = f", in use by process {holder.get('pid')} on {holder.get('host')}" if holder else ""
-        console.show(f"{directory}: {state}, {finished} of {wanted} starts are finished{user}")
+        console.show(f"{directory}: {state}, {starts} of {wanted} starts are finished{user}")
+        for stage, n in finished.items():
+            if stage != "fit":
+                console.show(f"  {stage}: {n} tasks are finished")
         console.show(f"begun with: {record.get('command') or 'a script'}")
         if not complete and not holder:
             console.show(f"continue with: idfit resume {directory}")
-        console.facts |= {"complete": complete, "finished": finished, "starts": wanted, "lock": holder}
+        console.facts |= {
+            "complete": complete, "finished": starts, "starts": wanted, "tasks": finished, "lock": holder,
+        }  # fmt: skip
         return COMPLETE
 
     execute("status", console, work)

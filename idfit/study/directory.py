@@ -11,15 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import numpy as np
+
 from idfit.errors import Finding, InputError, StorageError
 from idfit.files import cannot_write, write_whole
+from idfit.results import GROUPS
 from idfit.study.store import MANIFEST_FILE, STUDY_FILE
-from idfit.tasks import Journal
+from idfit.tasks import Journal, read_journal
 
 Mode = Literal["new", "resume", "overwrite"]
 
 RUN_FILE = "run.json"
-JOURNAL_FILE = "tasks.journal"
+JOURNAL_FILE = "tasks.journal"  # of the fit; each further stage has one of its own
 LOCK_FILE = "run.lock"
 REPORT_FILE = "report.html"
 FITTED_FILE = "fitted.toml"
@@ -27,28 +30,51 @@ TABLES = "tables"
 FIGURES = "figures"
 # what is drawn from a study, by folder
 _PRODUCTS = {TABLES: ("*.csv",), FIGURES: ("*.svg", "*.pdf")}
-_OF_A_RUN = (RUN_FILE, JOURNAL_FILE, STUDY_FILE, MANIFEST_FILE, REPORT_FILE, FITTED_FILE)
+# key of the entry of a stage's journal that says from which best fit the stage began
+_BEGAN = "began"
+_FIT = "fit"
+
+
+def journal_file(group: str) -> str:
+    """The journal of the stage that makes a group of the study."""
+    return f"{group}.journal"
+
+
+_OF_A_RUN = (
+    RUN_FILE, JOURNAL_FILE, STUDY_FILE, MANIFEST_FILE, REPORT_FILE, FITTED_FILE, *map(journal_file, GROUPS),
+)  # fmt: skip
 
 
 class RunDirectory:
-    """A locked folder with the journal of one run; use it in a ``with`` statement.
+    """A locked folder with the journals of one run; use it in a ``with`` statement.
 
     `identity` names the parts that decide the numbers (hashes of model and data, seed, options). A folder
     that holds a run is refused unless `mode` is ``"resume"``, which needs an equal identity, or
     ``"overwrite"``, which removes the files of the former run and nothing else. `record` is what ``resume``
     needs to know, kept in ``run.json``.
 
+    `stages` gives the identity of each stage behind the fit: it has a journal of its own, so that a stage
+    can be added to a fit, or done anew (`renew`), without touching the others.
+
     Errors: `InputError` for a folder that cannot be used, before anything is computed.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], mode: Mode, identity: Mapping[str, str], record: Mapping[str, Any]
+        self,
+        path: str | os.PathLike[str],
+        mode: Mode,
+        identity: Mapping[str, str],
+        record: Mapping[str, Any],
+        stages: Mapping[str, Mapping[str, str]] | None = None,
+        renew: frozenset[str] = frozenset(),
     ):
         self.path = Path(path)
         self.mode: Mode = mode
         self.identity = dict(identity)
         self.record = dict(record)
-        self.journal: Journal
+        self.stages = dict(stages or {})
+        self.renew = renew
+        self._journals: dict[str, Journal] = {}
 
     def __enter__(self) -> RunDirectory:
         check_usable(self.path, self.mode)
@@ -58,9 +84,11 @@ class RunDirectory:
             check_usable(self.path, self.mode)
             if self.mode == "overwrite":
                 self._remove_former_run()
-            self.journal = Journal(self.path / JOURNAL_FILE, self.identity)
-            write_whole(self.path / RUN_FILE, json.dumps(self.record, indent=2) + "\n")
+            self._journals[_FIT] = Journal(self.path / JOURNAL_FILE, self.identity)
+            self._open_stages()
+            self._write_record(self.record)
         except BaseException:
+            self._close()
             self._unlock()
             raise
         return self
@@ -68,8 +96,45 @@ class RunDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.journal.close()
+        self._close()
         self._unlock()
+
+    @property
+    def journal(self) -> Journal:
+        """That of the fit."""
+        return self._journals[_FIT]
+
+    def stage_journal(self, group: str, theta: np.ndarray) -> Journal:
+        """The journal of a stage, emptied if what it holds began from another best fit than theta."""
+        journal = self._journals[group]
+        known = journal.results.get(_BEGAN)
+        if known is not None and not np.array_equal(known["theta"], theta):
+            journal.close()
+            journal.path.unlink()
+            journal = self._journals[group] = Journal(journal.path, journal.identity)
+            known = None
+        if known is None:
+            journal.append(_BEGAN, {"theta": np.asarray(theta, dtype=float)})
+        return journal
+
+    def finish(self) -> None:
+        """Note that all that was asked for is stored."""
+        self._write_record({**self.record, "complete": True})
+
+    def _open_stages(self) -> None:
+        """Those that are kept first: if one of them is refused, nothing is removed."""
+        for group in sorted(self.stages, key=lambda group: group in self.renew):
+            path = self.path / journal_file(group)
+            if group in self.renew:
+                path.unlink(missing_ok=True)
+            self._journals[group] = Journal(path, self.stages[group])
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        write_whole(self.path / RUN_FILE, json.dumps(record, indent=2) + "\n")
+
+    def _close(self) -> None:
+        for journal in self._journals.values():
+            journal.close()
 
     def _lock(self) -> None:
         path = self.path / LOCK_FILE
@@ -140,6 +205,16 @@ def read_record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise StorageError(f"{file}: damaged - begin the run again with --overwrite")
     return record
+
+
+def finished_tasks(path: Path) -> dict[str, int]:
+    """How many tasks of each stage of a run are finished: ``fit``, then groups of the study."""
+    files = {_FIT: JOURNAL_FILE} | {group: journal_file(group) for group in GROUPS if group != _FIT}
+    return {
+        stage: len(read_journal(path / name)[1].keys() - {_BEGAN})
+        for stage, name in files.items()
+        if (path / name).exists()
+    }
 
 
 def read_lock(path: Path) -> dict[str, Any] | None:

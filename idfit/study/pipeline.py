@@ -1,11 +1,11 @@
-"""From a recipe to a study: read, fit, simulate, store, report."""
+"""From a recipe to a study: read, fit, simulate, ask what the data determine, store, report."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,25 @@ import xarray as xr
 from idfit.errors import Finding, InputError, Interrupted, StorageError
 from idfit.files import write_whole
 from idfit.numerics.compilation import kernel_directory, kernels_are_compiled
-from idfit.optimize.fit import find_optimizer, fit
+from idfit.optimize.fit import fit
 from idfit.optimize.local import DEFAULT_OPTIMIZER
-from idfit.problem import Problem, build, simulate
-from idfit.results import Status, sentences
-from idfit.spec.reading import read_problem
+from idfit.problem import Problem, simulate
 from idfit.spec.writing import hashes
+from idfit.study.checking import read_and_check
 from idfit.study.directory import FITTED_FILE, Mode, RunDirectory, read_record
 from idfit.study.problem_table import problem_dataset
 from idfit.study.products import write_products
 from idfit.study.provenance import idfit_version, root_attrs
-from idfit.study.recipe import Recipe, check_options, read_recipe
+from idfit.study.recipe import Recipe, read_recipe
+from idfit.study.stages import (
+    STAGES,
+    Groups,
+    Stage,
+    best_known,
+    failed,
+    run_stages,
+    what_was_found,
+)
 from idfit.study.store import STUDY_FILE, save_study
 from idfit.tasks import Progress, Runner
 
@@ -42,8 +50,8 @@ def _silent(text: str) -> None:
 class Means:
     """With what a run is done; none of it changes a number of the result.
 
-    `say` is told in a line what happens next, `progress` of finished tasks; `stop` is the flag that kernels
-    poll.
+    `say` is told in a line what happens next, `stage` the name of each stage as it begins, `progress` of
+    its finished tasks; `stop` is the flag that kernels poll.
     """
 
     workers: int = 1
@@ -51,6 +59,7 @@ class Means:
     progress: Progress | None = None
     stop: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     say: Callable[[str], None] = _silent
+    stage: Callable[[str], None] = _silent
     command: str = ""
 
 
@@ -90,12 +99,48 @@ def resume(directory: str | os.PathLike[str], *, workers: int = 1) -> xr.DataTre
 
 def resume_run(directory: str | os.PathLike[str], means: Means) -> Outcome:
     """`resume` with all that is to be known about the outcome."""
-    record = read_record(Path(directory))
+    recipe, command = recorded(Path(directory))
+    return run_recipe(recipe, "resume", means, command=command)
+
+
+def extend_run(
+    directory: str | os.PathLike[str],
+    asked: Mapping[str, Mapping[str, Any]],
+    means: Means,
+    renew: bool = False,
+) -> Outcome:
+    """Add analyses to the run of a directory; its fit is kept and not computed again.
+
+    asked : tables of a recipe with the options that are given; others keep the values of the run, or their
+    defaults. An analysis that was done with other options is refused; with `renew` it is done anew, as are
+    all that are asked for. Errors: those of `run_recipe`.
+    """
+    recipe, command = recorded(Path(directory))
+    content = recipe.model_dump()
+    for table, options in asked.items():
+        content[table] = {**options} if table == "functions" else {**(content[table] or {}), **options}
+    extended = Recipe.model_validate(content)
+    if means.command and not command.endswith(means.command):
+        command = f"{command} && {means.command}" if command else means.command
+    again = {
+        stage.group
+        for stage in STAGES
+        if stage.has_tasks and stage.asked(extended)
+        if stage.table in asked
+        or not stage.asked(recipe)
+        or stage.identity(extended) != stage.identity(recipe)
+    }
+    return run_recipe(extended, "resume", means, command, frozenset(again if renew else ()))
+
+
+def recorded(directory: Path) -> tuple[Recipe, str]:
+    """The recipe of the run in a directory and the command that began it."""
+    record = read_record(directory)
     try:
         recipe = Recipe.model_validate({**record["recipe"], "out": os.fspath(directory)})
     except (KeyError, ValueError, TypeError) as error:
         raise StorageError(f"{directory}: its run.json is damaged - begin the run again") from error
-    return run_recipe(recipe, "resume", means, command=str(record.get("command", "")))
+    return recipe, str(record.get("command", ""))
 
 
 def mode_of(resume: bool, overwrite: bool) -> Mode:
@@ -106,86 +151,99 @@ def mode_of(resume: bool, overwrite: bool) -> Mode:
     return "resume" if resume else "overwrite" if overwrite else "new"
 
 
-def run_recipe(recipe: Recipe, mode: Mode, means: Means, command: str = "") -> Outcome:
-    """Read, fit, simulate, store, report. Whatever is wrong with files, options or the folder is refused
-    before anything is computed."""
-    runner = Runner(means.workers, means.executor, None, means.progress, means.stop)
+def run_recipe(
+    recipe: Recipe, mode: Mode, means: Means, command: str = "", renew: frozenset[str] = frozenset()
+) -> Outcome:
+    """Do all that a recipe asks for. Whatever is wrong with files, options or the folder is refused before
+    anything is computed; `renew` names stages whose finished tasks are not used again."""
+    Runner(means.workers)  # refuses a number of workers that cannot be
     if recipe.out is None:
         raise InputError("no folder for the results was given - name one with --out")
     directory = Path(recipe.out)
+    if mode == "resume":
+        recipe = _with_what_was_added(recipe, directory)
     problem, findings = read_and_check(recipe)
-    if mode == "resume" and recipe.seed is None:
-        recipe = recipe.model_copy(update={"seed": _seed_of(directory)})
     if recipe.seed is None:
         recipe = recipe.with_seed()
         means.say(f"seed {recipe.seed} was drawn; give --seed {recipe.seed} to repeat this run")
-    assert recipe.seed is not None
+    command = command or means.command
     digests = hashes(problem.spec)
-    record = {"command": command or means.command, "recipe": located(recipe).model_dump()}
     # Kernels of other sources or versions give other last digits, which must not be mixed with those of the
     # journal.
     identity = {"engine": kernel_directory().name, "idfit": idfit_version()}
     identity |= recipe.identity(digests["model"], digests["data"])
-    with RunDirectory(directory, mode, identity, record) as folder:
+    stages = [stage for stage in STAGES if stage.asked(recipe)]
+    identities = {s.group: identity | s.identity(recipe) for s in stages if s.has_tasks}
+    record = {"command": command, "recipe": located(recipe).model_dump()}
+    with RunDirectory(directory, mode, identity, record, identities, renew) as folder:
         if not kernels_are_compiled():
             means.say(COMPILING)
-        runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop)
-        means.say(f"fitting {len(problem.parameters)} parameters from {recipe.fit.starts} starts")
-        groups: dict[str, xr.Dataset] = {"problem": problem_dataset(problem)}
-        groups["fit"] = _fit(problem, recipe, runner)
-        degraded = _what_failed(groups["fit"])
-        groups["simulation"] = simulate(
-            problem, groups["fit"]["optimum"].values[0], rtol=recipe.solver.rtol, atol=recipe.solver.atol
-        )
-        attrs = root_attrs(
-            problem.spec,
-            seed=recipe.seed,
-            rtol=recipe.solver.rtol,
-            atol=recipe.solver.atol,
-            command=command or means.command,
-            hash_recipe=recipe.digest(),
-        )
-        attrs |= {
-            "name": recipe.name or attrs["name"] or Path(recipe.model).stem,
-            "description": recipe.description or attrs["description"],
-        }
-        attrs["findings"] = "\n".join(str(finding) for finding in findings)
-        study = study_of(groups, attrs)
+        groups, missing = _computed(problem, recipe, stages, folder, means)
+        findings += what_was_found(groups)
+        study = study_of(groups, _attrs(problem, recipe, command, findings))
         save_study(study, directory / STUDY_FILE)
-        estimates = dict(
-            zip(problem.parameters.names, groups["fit"]["estimate"].values.tolist(), strict=True)
-        )
-        write_whole(directory / FITTED_FILE, problem.with_parameters(estimates).to_toml())
-        degraded += write_products(study, directory, means.say)
+        estimates = problem.parameters.to_natural(best_known(groups)["optimum"].values[0]).tolist()
+        fitted = problem.with_parameters(dict(zip(problem.parameters.names, estimates, strict=True)))
+        write_whole(directory / FITTED_FILE, fitted.to_toml())
+        missing += write_products(study, directory, means.say)
+        folder.finish()
     if means.stop[0]:
         raise Interrupted(f"interrupted, but the study is complete: {directory / STUDY_FILE}")
-    return Outcome(study, directory, tuple(findings), tuple(degraded))
+    return Outcome(study, directory, tuple(findings), tuple(missing))
 
 
-def read_and_check(recipe: Recipe) -> tuple[Problem, list[Finding]]:
-    """The problem of a recipe that can be fitted, with warnings. Every fault of files and options at once."""
-    errors: list[Finding] = []
-    findings = check_options(recipe)
-    try:
-        find_optimizer(recipe.fit.optimizer or DEFAULT_OPTIMIZER)
-    except InputError as error:
-        errors += error.findings
-    try:
-        spec, more = read_problem(recipe.model, recipe.data, missing=recipe.missing)
-        findings += more
-    except InputError as error:
-        raise InputError([*errors, *findings, *error.findings]) from None
-    errors += [finding for finding in findings if finding.severity == "error"]
-    if not len(spec.measurements):
-        rule, remedy = "has no measurements to fit", "give a data file, or simulate the model"
-        errors.append(Finding(recipe.model, 0, 0, "", rule, remedy))
-    if errors:
-        raise InputError(errors)
-    problem = build(spec)
-    if not len(problem.parameters):
-        rule, remedy = "has nothing to estimate", "give a parameter bounds (min, max), or simulate the model"
-        raise InputError([Finding(recipe.model, 0, 0, "", rule, remedy, "P01")])
-    return problem, findings
+def _computed(
+    problem: Problem, recipe: Recipe, stages: list[Stage], folder: RunDirectory, means: Means
+) -> tuple[Groups, list[str]]:
+    """All groups of the study, and what is missing in them."""
+    runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop)
+    means.say(f"fitting {len(problem.parameters)} parameters from {recipe.fit.starts} starts")
+    means.stage("fit")
+    groups: Groups = {"problem": problem_dataset(problem), "fit": _fit(problem, recipe, runner)}
+    missing = failed(groups["fit"]["status"], "starts")
+    groups["simulation"] = simulate(
+        problem, groups["fit"]["optimum"].values[0], rtol=recipe.solver.rtol, atol=recipe.solver.atol
+    )
+
+    def runner_of(stage: Stage, best: xr.Dataset) -> Runner:
+        if not stage.has_tasks:
+            return replace(runner, journal=None)
+        return replace(runner, journal=folder.stage_journal(stage.group, best["optimum"].values[0]))
+
+    def begin(stage: Stage) -> None:
+        means.say(f"computing: {stage.says}")
+        means.stage(stage.says)
+
+    return groups, missing + run_stages(stages, problem, recipe, groups, runner_of, begin)
+
+
+def _with_what_was_added(recipe: Recipe, directory: Path) -> Recipe:
+    """The recipe with the seed of the run and the analyses added to it, where it says nothing of them."""
+    former, _ = recorded(directory)
+    kept = {
+        name: getattr(former, name)
+        for name in ("seed", *(stage.table for stage in STAGES if stage.has_tasks))
+        if getattr(recipe, name) is None or getattr(recipe, name) == {}
+    }
+    return recipe.model_copy(update=kept)
+
+
+def _attrs(problem: Problem, recipe: Recipe, command: str, findings: list[Finding]) -> dict[str, Any]:
+    """The attributes of the study's root."""
+    assert recipe.seed is not None
+    attrs = root_attrs(
+        problem.spec,
+        seed=recipe.seed,
+        rtol=recipe.solver.rtol,
+        atol=recipe.solver.atol,
+        command=command,
+        hash_recipe=recipe.digest(),
+    )
+    return attrs | {
+        "name": recipe.name or attrs["name"] or Path(recipe.model).stem,
+        "description": recipe.description or attrs["description"],
+        "findings": "\n".join(str(finding) for finding in findings),
+    }
 
 
 def study_of(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTree:
@@ -206,20 +264,7 @@ def _fit(problem: Problem, recipe: Recipe, runner: Runner) -> xr.Dataset:
     )
 
 
-def _what_failed(fitted: xr.Dataset) -> list[str]:
-    """The starts without a value, counted by reason."""
-    lost = [status for status in Status if not status.usable]
-    status = fitted["status"]
-    failed = status.where(status.isin([int(s) for s in lost]), drop=True)
-    return [f"{n} of {status.size} starts failed: {sentence}" for sentence, n in sentences(failed).items()]
-
-
 def located(recipe: Recipe) -> Recipe:
     """The recipe with paths that hold in any working directory."""
     paths = {key: getattr(recipe, key) for key in ("model", "data")}
     return recipe.model_copy(update={key: os.path.abspath(path) for key, path in paths.items() if path})
-
-
-def _seed_of(directory: Path) -> int | None:
-    seed = read_record(directory).get("recipe", {}).get("seed")
-    return seed if isinstance(seed, int) else None

@@ -6,19 +6,25 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from idfit.errors import Finding, Severity
 from idfit.spec.files import MAX_MODEL_BYTES, path_beside, read_text
 from idfit.spec.findings import Findings, Positions, did_you_mean, dotted, listed, shown
 from idfit.spec.toml_text import load_toml
+from idfit.study import analyses
+from idfit.study.analyses import Fault
 
 MAX_STARTS = 1_000_000
 SMALLEST_TOLERANCE, LARGE_TOLERANCE = 1e-14, 1e-3
 _MAX_SEED = 2**63 - 1
+# tables whose keys are options of the command line, and options that are named otherwise
+_BY_KEY = ("fit", "solver", "profiles", "profiles_2d")
+_OPTIONS = {"functions": "function", "identifiability_test": "test", "bootstrap": "bootstrap"}
 
 
 class FitOptions(BaseModel):
@@ -40,6 +46,9 @@ class SolverOptions(BaseModel):
     atol: float = 1e-12
 
 
+_TABLES: dict[str, type[BaseModel]] = {"fit": FitOptions, "solver": SolverOptions, **analyses.TABLES}
+
+
 class Recipe(BaseModel):
     """One run. Paths in a recipe file are relative to it; `out` defaults to the recipe's name beside it."""
 
@@ -55,13 +64,22 @@ class Recipe(BaseModel):
     seed: int | None = None
     fit: FitOptions = FitOptions()
     solver: SolverOptions = SolverOptions()
+    fisher: analyses.FisherTable = analyses.FisherTable()
+    profiles: analyses.ProfilesTable | None = None
+    functions: dict[str, analyses.Function] = {}
+    profiles_2d: analyses.PairsTable | None = None
+    identifiability_test: analyses.QuickTestTable | None = None
+    bootstrap: analyses.BootstrapTable | None = None
+
+    # places in the recipe file; None for a recipe put together from options
+    _positions: Positions | None = PrivateAttr(default=None)
 
     def with_seed(self) -> Recipe:
         """The recipe with a seed: the given one, or one drawn now."""
         return self if self.seed is not None else self.model_copy(update={"seed": secrets.randbits(32)})
 
     def identity(self, hash_model: str, hash_data: str) -> dict[str, str]:
-        """The parts that decide the numbers of a run, each by name, so that a difference can be named."""
+        """The parts that decide the numbers of the fit, each by name, so that a difference can be named."""
         options = {"seed": self.seed, **self.fit.model_dump(), **self.solver.model_dump()}
         texts = {name: str(value) for name, value in options.items()}
         return {"model": hash_model, "data": hash_data} | texts
@@ -95,23 +113,32 @@ def read_recipe(path: str | os.PathLike[str]) -> tuple[Recipe, list[Finding]]:
     raw.setdefault("name", Path(file).stem)
     recipe = _validated(raw, findings)
     if recipe is not None:
-        for finding in check_options(recipe, positions):
+        recipe._positions = positions
+        for finding in check_options(recipe):
             findings.add(finding)
     notices = findings.raise_errors()
     assert recipe is not None
     return recipe, notices
 
 
-def check_options(recipe: Recipe, positions: Positions | None = None) -> list[Finding]:
-    """What is out of range. Without positions the findings name the options of the command line."""
+def finding_of(recipe: Recipe, fault: Fault, code: str, severity: Severity = "error") -> Finding:
+    """A fault with its place in the recipe file, or with the option of the command line that it came by."""
+    path, value, rule, remedy = fault
+    places = recipe._positions
+    if places is None:
+        option = _OPTIONS.get(str(path[0])) or str(path[1 if path[0] in _BY_KEY else 0]).replace("_", "-")
+        return Finding("", 0, 0, f"--{option} {shown(value)}", rule, remedy, code, severity)
+    return Finding(*places.key(path), f"{dotted(path)} = {shown(value)}", rule, remedy, code, severity)
+
+
+def check_options(recipe: Recipe) -> list[Finding]:
+    """What is out of range, whatever the model."""
     found: list[Finding] = []
 
     def tell(
         path: tuple[str, ...], value: Any, rule: str, remedy: str, code: str, severity: Severity = "error"
     ):
-        place = positions.key(path) if positions else ("", 0, 0)
-        name = f"{dotted(path)} =" if positions else f"--{path[-1]}"
-        found.append(Finding(*place, f"{name} {shown(value)}", rule, remedy, code, severity))
+        found.append(finding_of(recipe, (path, value, rule, remedy), code, severity))
 
     if not 1 <= recipe.fit.starts <= MAX_STARTS:
         rule = f"must be from 1 to {MAX_STARTS:,}"
@@ -125,7 +152,16 @@ def check_options(recipe: Recipe, positions: Positions | None = None) -> list[Fi
         elif value > LARGE_TOLERANCE:
             rule = f"is above {LARGE_TOLERANCE:g}: the optimum may be an artefact of the integrator"
             tell(("solver", name), value, rule, "use 1e-6 or smaller for a fit", "P20", "warning")
-    return found
+    return found + [finding_of(recipe, fault, "P12") for fault in analyses.out_of_range(recipe)]
+
+
+def check_names(recipe: Recipe, names: Sequence[str]) -> list[Finding]:
+    """Parameters that the analyses ask for and the problem does not estimate."""
+
+    def remedy(name: str) -> str | None:
+        return None if name in names else did_you_mean(name, names, f"there are {listed(names)}")
+
+    return [finding_of(recipe, fault, "P19") for fault in analyses.unknown_names(recipe, remedy)]
 
 
 def _validated(raw: dict[str, Any], findings: Findings) -> Recipe | None:
@@ -134,18 +170,25 @@ def _validated(raw: dict[str, Any], findings: Findings) -> Recipe | None:
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False):
             path = item["loc"]
-            last = str(path[-1]) if path else ""
-            owner: Any = {"fit": FitOptions, "solver": SolverOptions}.get(
-                str(path[0]) if path else "", Recipe
-            )
-            keys = list(owner.model_fields if len(path) > 1 else Recipe.model_fields)
+            keys = _keys_beside(path)
             if item["type"] == "extra_forbidden":
-                rule = f"is not a key of a recipe; there are {listed(keys, 20)}"
-                remedy = did_you_mean(last, keys, "delete it")
+                where = "a recipe" if len(path) == 1 else f"[{dotted(path[:-1])}]"
+                rule = f"is not a key of {where}; there are {listed(keys, 20)}"
+                remedy = did_you_mean(str(path[-1]), keys, "delete it")
                 findings.error(path, dotted(path), rule, remedy, "P19")
             elif item["type"] == "missing":
-                findings.error((), dotted(path), "is missing", 'write model = "../models/name.toml"', "P19")
+                remedy = (
+                    'write model = "../models/name.toml"' if path == ("model",) else f"write {path[-1]} = ..."
+                )
+                findings.error(path[:-1], dotted(path), "is missing", remedy, "P19")
             else:
                 rule = item["msg"].replace("Input should", "must")
                 findings.error(path, f"{dotted(path)} = {shown(item['input'])}", rule, "", "P19")
     return None
+
+
+def _keys_beside(path: tuple[str | int, ...]) -> list[str]:
+    """What may stand where the last key of a path stands."""
+    depth = 3 if path and path[0] == "functions" else 2
+    owner = _TABLES.get(str(path[0])) if len(path) >= depth else None
+    return list((owner or Recipe).model_fields)

@@ -57,11 +57,12 @@ def simulate_recipe(
     identity = {"work": "simulation", "times": json.dumps(times)}
     identity |= recipe.identity(digests["model"], digests["data"])
     record = {"work": "simulation", "command": means.command, "recipe": located(recipe).model_dump()}
-    with RunDirectory(directory, mode, identity, record):
+    with RunDirectory(directory, mode, identity, record) as folder:
         study = computed()
         save_study(study, directory / STUDY_FILE)
         for reason in write_products(study, directory, means.say):
             means.say(f"degraded: {reason}")
+        folder.finish()
     return study, tuple(findings)
 
 

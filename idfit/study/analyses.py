@@ -1,0 +1,209 @@
+"""What a run computes beside the fit: a table of the recipe for each analysis, and what is wrong in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from idfit.expressions import ExpressionError, parse
+
+_TABLE = ConfigDict(extra="forbid", frozen=True, strict=True)
+LEVELS = (0.68, 0.95)
+MAX_POINTS = 100_000
+MAX_CELLS = 400
+MAX_REPLICATES = 1_000_000
+MAX_FUNCTIONS = 1000
+
+#: path in the recipe, value, rule, remedy
+Fault = tuple[tuple[str | int, ...], Any, str, str]
+
+
+class FisherTable(BaseModel):
+    """Fisher information: computed in every run unless it is switched off, as it takes a few evaluations."""
+
+    model_config = _TABLE
+
+    enabled: bool = True
+    curvature: bool = True
+
+
+class ProfilesTable(BaseModel):
+    """Profiles of parameters, of all if none is named. Functions and 2-D profiles use its levels too."""
+
+    model_config = _TABLE
+
+    parameters: list[str] | None = None
+    ci_prob: list[float] = list(LEVELS)
+    threshold: Literal["chi2", "F"] = "chi2"
+    method: Literal["path", "endpoints", "integration"] = "path"
+    max_points: int = 100
+
+
+class FunctionTable(BaseModel):
+    """A quantity to profile: a formula of the parameters, or of states and observables too with a time."""
+
+    model_config = _TABLE
+
+    formula: str
+    scale: Literal["lin", "log", "log10"] = "lin"
+    unit: str = ""
+    time: float | None = None
+    condition: str | None = None
+    tags: dict[str, str] = {}  # which copy of parameters, where there are copies
+    validation: bool = False  # of a new measurement, with the noise sd or that of the observable
+    sd: float | None = None
+
+
+class PairsTable(BaseModel):
+    """Profiles over two parameters at once; without pairs those are chosen that belong together."""
+
+    model_config = _TABLE
+
+    pairs: list[list[str]] | None = None
+    cells: int = 24
+
+
+class QuickTestTable(BaseModel):
+    """The quick test of all parameters at once; radius in decades of logarithmic parameters."""
+
+    model_config = _TABLE
+
+    radius: float = 1.0
+
+
+class BootstrapTable(BaseModel):
+    """Parametric bootstrap with n simulated data sets."""
+
+    model_config = _TABLE
+
+    n: int = 200
+
+
+def _as_table(value: Any) -> Any:
+    """``name = "formula"`` is short for a table with that formula."""
+    return {"formula": value} if isinstance(value, str) else value
+
+
+Function = Annotated[FunctionTable, BeforeValidator(_as_table)]
+
+#: tables of a recipe by key; that of `functions` has one below for each name
+TABLES: dict[str, type[BaseModel]] = {
+    "fisher": FisherTable,
+    "profiles": ProfilesTable,
+    "functions": FunctionTable,
+    "profiles_2d": PairsTable,
+    "identifiability_test": QuickTestTable,
+    "bootstrap": BootstrapTable,
+}
+
+
+def decisive(name: str, table: Any) -> dict[str, str]:
+    """What a table says, each option by its full name, so that a difference can be named."""
+    if isinstance(table, dict):
+        return {
+            key: text
+            for entry, inner in table.items()
+            for key, text in decisive(f"{name}.{entry}", inner).items()
+        }
+    return {f"{name}.{key}": str(value) for key, value in table.model_dump().items()}
+
+
+def out_of_range(recipe: Any) -> Iterator[Fault]:
+    """What is wrong in the tables of a recipe whatever the model."""
+    if recipe.profiles is not None:
+        yield from _in_profiles(recipe.profiles)
+    if len(recipe.functions) > MAX_FUNCTIONS:
+        yield (
+            ("functions",),
+            len(recipe.functions),
+            f"may hold at most {MAX_FUNCTIONS} entries",
+            "split the recipe",
+        )
+    for name, function in recipe.functions.items():
+        yield from _in_function(name, function)
+    if recipe.profiles_2d is not None:
+        yield from _in_pairs(recipe.profiles_2d)
+    test, bootstrap = recipe.identifiability_test, recipe.bootstrap
+    if test is not None and not (math.isfinite(test.radius) and test.radius > 0.0):
+        yield ("identifiability_test", "radius"), test.radius, "must be a positive number", "1 is a decade"
+    if bootstrap is not None and not 2 <= bootstrap.n <= MAX_REPLICATES:
+        rule = f"must be from 2 to {MAX_REPLICATES:,}"
+        yield ("bootstrap", "n"), bootstrap.n, rule, "200 is a good beginning"
+
+
+def _in_profiles(table: ProfilesTable) -> Iterator[Fault]:
+    if table.parameters is not None:
+        yield from _distinct(("profiles", "parameters"), table.parameters)
+    if not table.ci_prob:
+        yield ("profiles", "ci_prob"), table.ci_prob, "must name a level", "write ci_prob = [0.68, 0.95]"
+    for n, level in enumerate(table.ci_prob):
+        if not 0.0 < level < 1.0:
+            remedy = f"{level / 100:g}?" if 1.0 < level < 100.0 else "0.95 is usual"
+            yield ("profiles", "ci_prob", n), level, "must lie between 0 and 1", remedy
+    if not 3 <= table.max_points <= MAX_POINTS:
+        rule = f"must be from 3 to {MAX_POINTS:,}"
+        yield ("profiles", "max_points"), table.max_points, rule, "100 is enough for most profiles"
+
+
+def _in_function(name: str, table: FunctionTable) -> Iterator[Fault]:
+    path = ("functions", name)
+    try:
+        parse(table.formula)
+    except ExpressionError as error:
+        yield (*path, "formula"), table.formula, f"{error.given}: {error.rule}", error.remedy
+    if table.time is not None and not math.isfinite(table.time):
+        yield (*path, "time"), table.time, "must be a finite number", "a prediction belongs to a time"
+    if table.time is None and (table.condition is not None or table.validation):
+        key = "condition" if table.condition is not None else "validation"
+        yield (*path, key), getattr(table, key), "belongs to a prediction, which has a time", "give time too"
+    if table.sd is not None and not (math.isfinite(table.sd) and table.sd > 0.0):
+        yield (*path, "sd"), table.sd, "must be a positive number", "it is that of the new measurement"
+    if table.sd is not None and not table.validation:
+        yield (*path, "sd"), table.sd, "is that of a new measurement", "write validation = true, or delete it"
+
+
+def _in_pairs(table: PairsTable) -> Iterator[Fault]:
+    for n, pair in enumerate(table.pairs or ()):
+        if len(pair) != 2 or len(set(pair)) != 2:
+            rule = "must be two different parameters"
+            yield ("profiles_2d", "pairs", n), ", ".join(pair), rule, 'write ["k1", "k2"]'
+    if table.pairs is not None:
+        if not table.pairs:
+            yield (
+                ("profiles_2d", "pairs"),
+                table.pairs,
+                "must name a pair",
+                "leave it out to have pairs chosen",
+            )
+        unordered = ["\0".join(sorted(pair)) for pair in table.pairs]
+        yield from _distinct(("profiles_2d", "pairs"), unordered, shown=[", ".join(p) for p in table.pairs])
+    if not 4 <= table.cells <= MAX_CELLS:
+        rule = f"must be from 4 to {MAX_CELLS}"
+        yield ("profiles_2d", "cells"), table.cells, rule, "24 cells each way show the shape"
+
+
+def _distinct(path: tuple[str, ...], names: list[str], shown: list[str] | None = None) -> Iterator[Fault]:
+    if not names:
+        yield path, names, "must name at least one", "leave it out to have all"
+    for n, name in enumerate(names):
+        if name in names[:n]:
+            yield (*path, n), (shown or names)[n], "is named twice", "delete one"
+
+
+def unknown_names(recipe: Any, known: Callable[[str], str | None]) -> Iterator[Fault]:
+    """Names that the model does not estimate; `known` says what is wrong with a name, None if nothing."""
+    named: list[tuple[tuple[str | int, ...], str]] = []
+    if recipe.profiles is not None:
+        named += [(("profiles", "parameters", n), p) for n, p in enumerate(recipe.profiles.parameters or ())]
+    if recipe.profiles_2d is not None:
+        named += [
+            (("profiles_2d", "pairs", n, m), p)
+            for n, pair in enumerate(recipe.profiles_2d.pairs or ())
+            for m, p in enumerate(pair)
+        ]
+    for path, name in named:
+        if remedy := known(name):
+            yield path, name, "is not an estimated parameter", remedy

@@ -1,0 +1,85 @@
+"""What is wrong with the files and options of a run, told at once and before anything is computed."""
+
+from __future__ import annotations
+
+from idfit.errors import Finding, InputError
+from idfit.optimize.fit import find_optimizer, noise_parameters
+from idfit.optimize.local import DEFAULT_OPTIMIZER
+from idfit.problem import Problem, build
+from idfit.problem.quantities import Quantity, extended, noise_of
+from idfit.spec.reading import read_problem
+from idfit.study.analyses import FunctionTable
+from idfit.study.recipe import Recipe, check_names, check_options, finding_of
+
+
+def read_and_check(recipe: Recipe) -> tuple[Problem, list[Finding]]:
+    """The problem of a recipe that can be fitted, with warnings. Every fault of files and options at once."""
+    errors: list[Finding] = []
+    findings = check_options(recipe)
+    try:
+        find_optimizer(recipe.fit.optimizer or DEFAULT_OPTIMIZER)
+    except InputError as error:
+        errors += error.findings
+    try:
+        spec, more = read_problem(recipe.model, recipe.data, missing=recipe.missing)
+        findings += more
+    except InputError as error:
+        raise InputError([*errors, *findings, *error.findings]) from None
+    errors += [finding for finding in findings if finding.severity == "error"]
+    if not len(spec.measurements):
+        rule, remedy = "has no measurements to fit", "give a data file, or simulate the model"
+        errors.append(Finding(recipe.model, 0, 0, "", rule, remedy))
+    problem = build(spec)
+    if not len(problem.parameters):
+        rule, remedy = "has nothing to estimate", "give a parameter bounds (min, max), or simulate the model"
+        errors.append(Finding(recipe.model, 0, 0, "", rule, remedy, "P01"))
+    else:
+        errors += check_names(recipe, problem.parameters.names)
+    if not errors:
+        errors += _check_analyses(recipe, problem)
+    if errors:
+        raise InputError(errors)
+    return problem, findings
+
+
+def quantity_of(table: FunctionTable) -> Quantity:
+    """What a table of [functions] asks about."""
+    return Quantity(
+        formula=table.formula,
+        time=table.time,
+        condition=table.condition,
+        scale=table.scale,
+        unit=table.unit,
+        tags=table.tags,
+        new_measurement=table.validation,
+        sd=table.sd,
+    )
+
+
+def _check_analyses(recipe: Recipe, problem: Problem) -> list[Finding]:
+    """What the analyses ask of this problem and cannot have."""
+    found = []
+    if recipe.profiles is not None and recipe.profiles.threshold == "F":
+        found += _check_threshold(recipe, problem)
+    for name, table in recipe.functions.items():
+        quantity = quantity_of(table)
+        try:
+            extended(problem, name, quantity, recipe.solver.rtol, recipe.solver.atol)
+            if quantity.new_measurement:
+                noise_of(problem, name, quantity, problem.parameters.nominal_scaled, recipe.solver.rtol)
+        except InputError as error:
+            rule = "; ".join(part for f in error.findings for part in (f.given, f.rule) if part)
+            path = ("functions", name, "formula")
+            found.append(finding_of(recipe, (path, f"{name} = {table.formula}", rule, ""), "P19"))
+    return found
+
+
+def _check_threshold(recipe: Recipe, problem: Problem) -> list[Finding]:
+    path, n = ("profiles", "threshold"), len(noise_parameters(problem))
+    if n != 1:
+        rule = f"belongs to one noise level that is estimated; this problem has {n} such"
+        return [finding_of(recipe, (path, "F", rule, "use chi2"), "P19")]
+    if len(problem.spec.measurements) <= len(problem.parameters) - n:
+        rule = "needs more measurements than parameters"
+        return [finding_of(recipe, (path, "F", rule, "use chi2"), "P19")]
+    return []

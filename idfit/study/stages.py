@@ -1,0 +1,238 @@
+"""What follows the fit: each analysis as a stage that makes one group of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from idfit.errors import Finding, IdfitError, Interrupted, StorageError
+from idfit.problem import Problem
+from idfit.results import Status, Verdict, sentences
+from idfit.study.agreement import agreement
+from idfit.study.analyses import ProfilesTable, decisive
+from idfit.study.recipe import Recipe
+from idfit.tasks import Runner
+
+Groups = dict[str, xr.Dataset]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One analysis: `work` makes the dataset of `group`, `faults` says what is missing in it.
+
+    table : of the recipe, which asks for it; says : what is being done, in words; has_tasks : whether its
+    tasks are kept in a journal, so that it can be continued.
+    """
+
+    group: str
+    table: str
+    says: str
+    work: Callable[[Problem, Groups, Recipe, Runner], xr.Dataset]
+    faults: Callable[[xr.Dataset], list[str]]
+    has_tasks: bool = True
+
+    def asked(self, recipe: Recipe) -> bool:
+        if self.table == "fisher":
+            return recipe.fisher.enabled
+        if self.table == "agreement":
+            return recipe.profiles is not None or recipe.bootstrap is not None
+        return bool(getattr(recipe, self.table))
+
+    def identity(self, recipe: Recipe) -> dict[str, str]:
+        """The options that decide its numbers, each by name."""
+        options = decisive(self.table, getattr(recipe, self.table))
+        if self.table in ("functions", "profiles_2d"):  # which share the levels
+            options |= decisive("profiles", levels_of(recipe))
+            del options["profiles.parameters"]
+        return options
+
+
+def levels_of(recipe: Recipe) -> ProfilesTable:
+    """The options of profiles, which functions, pairs and the bootstrap share."""
+    return recipe.profiles or ProfilesTable()
+
+
+def run_stages(
+    stages: list[Stage],
+    problem: Problem,
+    recipe: Recipe,
+    groups: Groups,
+    runner_of: Callable[[Stage, xr.Dataset], Runner],
+    begin: Callable[[Stage], None],
+) -> list[str]:
+    """Add the group of each stage; returns what is missing. A stage that fails leaves the others alone.
+
+    Each begins at the best fit known by then. Errors: `Interrupted` and `StorageError`.
+    """
+    missing: list[str] = []
+    for stage in stages:
+        begin(stage)
+        try:
+            made = stage.work(problem, groups, recipe, runner_of(stage, best_known(groups)))
+        except (Interrupted, StorageError):
+            raise
+        except IdfitError as error:
+            missing.append(f"{stage.says}: {error}")
+            continue
+        groups[stage.group] = made
+        missing += stage.faults(made)
+    return missing
+
+
+def best_known(groups: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The fit, with the better optimum in front that the profiles have met, if they have."""
+    fit = groups["fit"]
+    theta, objective = better_optimum(groups)
+    if theta is None:
+        return fit
+    better = fit.isel(optimum_index=[0, *range(fit.sizes["optimum_index"])]).copy(deep=True)
+    better["optimum"][0], better["optimum_nllh"][0] = theta, objective
+    better["hits"][0], better["hit_rate"][0] = 0, 0.0
+    return better
+
+
+def better_optimum(groups: Mapping[str, xr.Dataset]) -> tuple[np.ndarray | None, float]:
+    """theta and nllh of an optimum that the profiles began from anew, as it is better than the fit's."""
+    profiles = groups.get("profiles")
+    if profiles is None or int(profiles.attrs["n_rounds"]) < 2:
+        return None, float("nan")
+    step = int(profiles["start_step"][0])
+    return profiles["theta"].values[0, step], float(profiles["nllh"][0, step])
+
+
+def what_was_found(groups: Mapping[str, xr.Dataset]) -> list[Finding]:
+    """Warnings about the fit that the further stages give reason for."""
+    profiles, found = groups.get("profiles"), []
+    if profiles is not None and better_optimum(groups)[0] is not None:
+        rule = f"profiling met an optimum that is better than the fit by {profiles.attrs['better_by']:.4g}"
+        remedy = "fitted.toml and what follows the profiles begin there; fit again from more starts"
+        found.append(Finding("", 0, 0, "", rule, remedy, "", "warning"))
+    plane = groups.get("profiles_2d")
+    if plane is not None and float(plane.attrs.get("better_by", 0.0)) > 0.0:
+        rule = f"a 2-D profile met a point that is better than the fit by {plane.attrs['better_by']:.4g}"
+        found.append(Finding("", 0, 0, "", rule, "fit again from more starts", "", "warning"))
+    return found
+
+
+def _profile_options(recipe: Recipe) -> Any:
+    from idfit.profiles import ProfileOptions
+
+    return ProfileOptions(max_points=levels_of(recipe).max_points)
+
+
+def _profiles(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    from idfit.profiles import profile
+
+    asked = levels_of(recipe)
+    return profile(
+        problem,
+        groups["fit"],
+        asked.parameters,
+        asked.ci_prob,
+        asked.threshold,
+        options=_profile_options(recipe),
+        runner=runner,
+    )
+
+
+def _fisher(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    from idfit.fisher import fisher_information
+
+    return fisher_information(problem, best_known(groups), curvature=recipe.fisher.curvature)
+
+
+def _functions(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    from idfit.profiles import profile_functions
+    from idfit.study.checking import quantity_of
+
+    asked = levels_of(recipe)
+    return profile_functions(
+        problem,
+        best_known(groups),
+        {name: quantity_of(table) for name, table in recipe.functions.items()},
+        asked.ci_prob,
+        asked.threshold,
+        options=_profile_options(recipe),
+        runner=runner,
+    )
+
+
+def _pairs(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    from idfit.profiles import profile_2d
+
+    asked = recipe.profiles_2d
+    assert asked is not None
+    pairs = None if asked.pairs is None else [(first, second) for first, second in asked.pairs]
+    levels = levels_of(recipe).ci_prob
+    return profile_2d(problem, best_known(groups), pairs, levels, cells=asked.cells, runner=runner)
+
+
+def _test(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    from idfit.profiles import identifiability_test
+
+    asked = recipe.identifiability_test
+    assert asked is not None
+    return identifiability_test(problem, best_known(groups), radius=asked.radius, runner=runner)
+
+
+def _bootstrap(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    from idfit.profiles import bootstrap
+
+    assert recipe.bootstrap is not None
+    levels = levels_of(recipe).ci_prob
+    return bootstrap(problem, best_known(groups), recipe.bootstrap.n, levels, runner=runner)
+
+
+def _agreement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    return agreement(
+        groups["fit"], groups.get("fisher"), groups.get("profiles"), groups.get("bootstrap"),
+        groups.get("posterior"),
+    )  # fmt: skip
+
+
+def _without_verdict(profiles: xr.Dataset) -> list[str]:
+    """Profiles without a verdict, with the reason."""
+    lost = profiles["verdict"].isin([int(Verdict.UNDETERMINED), int(Verdict.NOT_REACHED)])
+    names, reasons = (profiles[v].where(lost, drop=True).values.tolist() for v in ("profiled", "reason"))
+    return [f"no verdict on {n}: {reason}" for n, reason in zip(names, reasons, strict=True)]
+
+
+def failed(status: xr.DataArray, what: str) -> list[str]:
+    """How many of all have no value, by reason. What was not reached was not asked for."""
+    lost = [int(s) for s in Status if not s.usable and s is not Status.NOT_REACHED]
+    gone = status.where(status.isin(lost), drop=True)
+    return [f"{n} of {status.size} {what} failed: {sentence}" for sentence, n in sentences(gone).items()]
+
+
+def _lost_replicates(bootstrap: xr.Dataset) -> list[str]:
+    return failed(bootstrap["status"], "bootstrap replicates")
+
+
+def _lost_cells(plane: xr.Dataset) -> list[str]:
+    used = "; a 2-D profile used up its budget of cells" if plane.attrs.get("budget_used") else ""
+    return failed(plane["status"], "cells of 2-D profiles") + ([used[2:]] if used else [])
+
+
+def _undetermined_test(test: xr.Dataset) -> list[str]:
+    verdict = Verdict(int(test["verdict"]))
+    return ["the identifiability test came to no verdict"] if verdict is Verdict.UNDETERMINED else []
+
+
+def _nothing(made: xr.Dataset) -> list[str]:
+    return []
+
+
+#: In this order. The information follows the profiles, as they may have met a better optimum.
+STAGES = (
+    Stage("profiles", "profiles", "profiles", _profiles, _without_verdict),
+    Stage("fisher", "fisher", "Fisher information", _fisher, _nothing, has_tasks=False),
+    Stage("function_profiles", "functions", "profiles of functions", _functions, _without_verdict),
+    Stage("profiles_2d", "profiles_2d", "2-D profiles", _pairs, _lost_cells),
+    Stage("identifiability_test", "identifiability_test", "identifiability test", _test, _undetermined_test),
+    Stage("bootstrap", "bootstrap", "bootstrap", _bootstrap, _lost_replicates),
+    Stage("agreement", "agreement", "agreement of the methods", _agreement, _nothing, has_tasks=False),
+)
