@@ -144,6 +144,7 @@ _PROFILES_2D = Group(
         "x": count("x", "column of the grid"),
         "y": count("y", "row of the grid"),
         "level": count("level", "contour"),
+        "axis": text("axis", "axis of the grid", values=("x", "y")),
         "parameter": _PARAMETER["parameter"],
         "scale": _PARAMETER["scale"],
         "unit": _PARAMETER["unit"],
@@ -161,6 +162,9 @@ _PROFILES_2D = Group(
         "contour_df": count("level", "degrees of freedom of a contour: 1 for its shadows, 2 for the region"),
         "contour_rise": number("level", "rise of the objective on a contour"),
         "closed": flag("pair level", "whether the contour closes within the bounds of both parameters"),
+        "estimate": number("pair axis", "values at the best fit, estimation scale", optional=True),
+        "n_cells": count("pair", "cells that were refitted", optional=True),
+        "n_evaluations": count("pair", "evaluations of the objective", optional=True),
     },
 )
 
