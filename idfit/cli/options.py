@@ -19,6 +19,12 @@ class Threshold(StrEnum):
     F = "F"
 
 
+class Method(StrEnum):
+    path = "path"
+    endpoints = "endpoints"
+    integration = "integration"
+
+
 class Sampling(StrEnum):
     sobol = "sobol"
     lhs = "lhs"

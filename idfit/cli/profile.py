@@ -27,6 +27,10 @@ def profile(
         options.Threshold | None,
         typer.Option("--threshold", help="chi2, or F for few data with one estimated noise level."),
     ] = None,
+    method: Annotated[
+        options.Method | None,
+        typer.Option("--method", help="path, or endpoints for the limits alone, or integration."),
+    ] = None,
     max_points: Annotated[
         int | None, typer.Option("--max-points", help="Points of one side of a profile.", show_default=False)
     ] = None,
@@ -79,6 +83,7 @@ def profile(
                 parameters=_names(parameters),
                 ci_prob=_levels(ci_prob),
                 threshold=None if threshold is None else threshold.value,
+                method=None if method is None else method.value,
                 max_points=max_points,
             )
         }

@@ -45,9 +45,11 @@ class Stage:
     def identity(self, recipe: Recipe) -> dict[str, str]:
         """The options that decide its numbers, each by name."""
         options = decisive(self.table, getattr(recipe, self.table))
-        if self.table in ("functions", "profiles_2d"):  # which share the levels
-            options |= decisive("profiles", levels_of(recipe))
-            del options["profiles.parameters"]
+        if self.table in ("functions", "profiles_2d", "identifiability_test"):
+            shared = decisive("profiles", levels_of(recipe))
+            options |= {
+                n: v for n, v in shared.items() if n not in ("profiles.parameters", "profiles.method")
+            }
         return options
 
 
@@ -118,10 +120,10 @@ def what_was_found(groups: Mapping[str, xr.Dataset]) -> list[Finding]:
     return found
 
 
-def _profile_options(recipe: Recipe) -> Any:
+def _profile_options(recipe: Recipe, method: str = "path") -> Any:
     from idfit.profiles import ProfileOptions
 
-    return ProfileOptions(max_points=levels_of(recipe).max_points)
+    return ProfileOptions(method=method, max_points=levels_of(recipe).max_points)
 
 
 def _profiles(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
@@ -134,7 +136,7 @@ def _profiles(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) 
         asked.parameters,
         asked.ci_prob,
         asked.threshold,
-        options=_profile_options(recipe),
+        options=_profile_options(recipe, asked.method),
         runner=runner,
     )
 
@@ -176,7 +178,8 @@ def _test(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> x
 
     asked = recipe.identifiability_test
     assert asked is not None
-    return identifiability_test(problem, best_known(groups), radius=asked.radius, runner=runner)
+    level = max(levels_of(recipe).ci_prob)
+    return identifiability_test(problem, best_known(groups), asked.radius, level, runner=runner)
 
 
 def _bootstrap(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:

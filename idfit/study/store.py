@@ -57,7 +57,10 @@ def open_study(path: str | os.PathLike[str]) -> xr.DataTree:
     try:
         tree = xr.open_datatree(io.BytesIO(content), engine="h5netcdf")
         try:
-            return tree.load()
+            # node by node: loading the tree misses a variable that has the name of its group
+            return xr.DataTree.from_dict(
+                {node.path: node.to_dataset(inherit=False).load() for node in tree.subtree}
+            )
         finally:
             tree.close()
     except (OSError, ValueError, KeyError, RuntimeError) as error:

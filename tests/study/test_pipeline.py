@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,53 +14,21 @@ from idfit.errors import InputError, Interrupted, RunError
 from idfit.study import pipeline, products
 from idfit.study.directory import JOURNAL_FILE, RUN_FILE
 from idfit.study.pipeline import Means, mode_of, resume_run, run_recipe
-from idfit.study.recipe import FitOptions, Recipe, SolverOptions
-
-MODEL = """idfit = 1
-name = "decay"
-time = "h"
-[parameters]
-a = { value = 1, min = 0.1, max = 10, unit = "nM" }
-k = { value = 1, min = 1e-2, max = 1e2, scale = "log10", unit = "1/h" }
-half = { tie = "a/2" }
-[observables]
-y = { formula = "a*exp(-k*t)", noise = 0.1, unit = "nM" }
-z = { formula = "half*exp(-k*t)", noise = { column = "sd", kind = "sd" } }
-"""
-TIMES = np.linspace(0.2, 4, 12)
+from idfit.study.recipe import FitOptions, SolverOptions
+from tests.study.decay import MODEL, chi2_along_k, decay_recipe, nllh_of
 
 
 @pytest.fixture
 def recipe(tmp_path):
-    rng = np.random.default_rng(3)
-    rows = ["condition,time,observable,value,sd"]
-    rows += [f"default,{t},y,{3 * math.exp(-0.7 * t) + 0.1 * rng.normal()}," for t in TIMES]
-    rows += [f"default,{t},z,{1.5 * math.exp(-0.7 * t) + 0.2 * rng.normal()},0.2" for t in TIMES[:5]]
-    (tmp_path / "model.toml").write_text(MODEL)
-    (tmp_path / "data.csv").write_text("\n".join(rows) + "\n")
-    return Recipe(
-        model=str(tmp_path / "model.toml"),
-        data=str(tmp_path / "data.csv"),
-        out=str(tmp_path / "run"),
-        seed=5,
-        fit=FitOptions(starts=8),
-    )
+    return decay_recipe(tmp_path)
 
 
 def least_squares(recipe):
     """The minimum found without idfit, on a grid of k where the best a is linear regression."""
-    rows = [line.split(",") for line in Path(recipe.data).read_text().splitlines()[1:]]
-    t = np.array([float(row[1]) for row in rows])
-    value = np.array([float(row[3]) for row in rows])
-    sd = np.array([0.1 if row[2] == "y" else 0.2 for row in rows])
-    factor = np.array([1.0 if row[2] == "y" else 0.5 for row in rows])
-    best = (math.inf, 0.0, 0.0)
-    for k in np.linspace(0.5, 1.0, 20001):
-        shape = factor * np.exp(-k * t) / sd
-        a = shape @ (value / sd) / (shape @ shape)
-        best = min(best, (float(np.sum((value / sd - a * shape) ** 2)), float(a), float(k)))
-    chi2, a, k = best
-    return chi2 / 2 + np.sum(np.log(sd)) + len(t) / 2 * math.log(2 * math.pi), a, k
+    k = np.linspace(0.5, 1.0, 20001)
+    chi2, a = chi2_along_k(recipe, k)
+    best = int(np.argmin(chi2))
+    return nllh_of(chi2[best]), a[best], k[best]
 
 
 @pytest.fixture
