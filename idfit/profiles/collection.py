@@ -24,6 +24,7 @@ from idfit.results import Status, Verdict, dataset
 
 # the error of the objective itself is about this share of rtol times its size
 _ERROR = 1e-2
+_JUMPED = "the other parameters jump on the way: there is more than one good fit"
 
 
 def collected(
@@ -142,7 +143,9 @@ def _entry(
         for j, threshold in enumerate(thresholds)
     ]
     verdict, reason = verdict_of(sides, limits[-1])
-    reason = "; ".join(text for text in (reason, *due_to_bounds(sides, limits[-1], names)) if text)
+    jumped = any(side["jump"].any() for side in pair)
+    texts = (reason, *due_to_bounds(sides, limits[-1], names), _JUMPED if jumped else "")
+    reason = "; ".join(text for text in texts if text)
     if still_better:
         verdict = Verdict.UNDETERMINED
         reason = "better optima kept being found along the profiles; fit from more starts"

@@ -33,6 +33,8 @@ _ROUGH, _NEAR = 1e-3, 1e-7
 _TOO_FAR = 4.0
 # a step goes at most so many times as far as the way so far
 _LONGEST = 2.0
+# another good fit is one whose value differs by this share of the first step
+_APART = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class _Profile:
 
 def endpoints(profiled: Profiled, direction: int, ask: Ask, elsewhere: Elsewhere, stop: np.ndarray) -> dict:
     """The side as its best fit and one point for each threshold; the search bound where the largest is not
-    reached. Where a limit could not be found or confirmed, or another parameter has come to its bound on the
-    way, the side is followed along its path."""
+    reached. Where a limit could not be found or confirmed, another parameter has come to its bound on the
+    way, or another good fit lies on the side, it is followed along its path."""
+    if _others_on(profiled, direction, ask):
+        return followed(profiled, direction, ask, elsewhere, stop)
     side, levels, lowest = Side([profiled.start], end=End.ROSE), [], profiled.start.objective
     for level, threshold in enumerate(ask.thresholds):
         point, n = _find(profiled, direction, float(threshold), stop)
@@ -73,6 +77,12 @@ def endpoints(profiled: Profiled, direction: int, ask: Ask, elsewhere: Elsewhere
             break
         levels.append(level)
     return as_result(side, side.points[1 : len(levels) + 1], levels, direction)
+
+
+def _others_on(profiled: Profiled, direction: int, ask: Ask) -> bool:
+    """Whether another good fit lies on this side: only the path tells which branch is the lower one."""
+    found = [profiled.target.value_at(theta) for theta, _ in ask.others]
+    return any((v - profiled.start.value) * direction > _APART * profiled.first for v in found)
 
 
 def _find(profiled: Profiled, direction: int, rise: float, stop: np.ndarray) -> tuple[Point | None, int]:

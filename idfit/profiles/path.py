@@ -76,12 +76,15 @@ def follow(
     curvature: np.ndarray,
     elsewhere: Elsewhere,
     stop: np.ndarray,
+    lowest: float | None = None,
 ) -> Side:
-    """Follow one side of the profile from the best fit on."""
+    """Follow one side of the profile from a point on; rises are counted from `lowest`, the point's own
+    objective if None."""
     side, step = Side([start]), min(course.first, course.longest)
+    lowest = start.objective if lowest is None else lowest
     while True:
         here = side.points[-1]
-        if here.objective - start.objective > course.ceiling:
+        if here.objective - lowest > course.ceiling:
             side.end = End.ROSE
             break
         if here.value * course.direction >= course.limit * course.direction:
@@ -100,8 +103,9 @@ def follow(
         side.points.append(point)
         side.jumps.append(jumped)
         step = _next_step(here, point, course)
-    if any(side.jumps) and not stop[0]:
-        _sweep_back(target, side, curvature, stop)
+    for jump in [k for k, jumped in enumerate(side.jumps) if jumped]:
+        if not stop[0]:
+            spread(target, side, jump, -1, curvature, stop)
     return side
 
 
@@ -195,17 +199,21 @@ def _next_step(here: Point, point: Point, course: Course) -> float:
     return min(max(wanted, _SHRINK * done), _GROW * done, course.longest)
 
 
-def _sweep_back(target: Target, side: Side, curvature: np.ndarray, stop: np.ndarray) -> None:
-    """Replace points before a jump by those of the branch behind it, as long as these are lower."""
-    for jump in [k for k, jumped in enumerate(side.jumps) if jumped]:
-        k = jump - 1
-        while k > 0:
-            old = side.points[k]
-            aim = Aim(near=_NEAR * abs(old.value - side.points[k + 1].value), slope=old.slope)
-            new = target.refit(old.value, side.points[k + 1].theta, curvature.copy(), stop, aim)
-            side.n_evaluations += new.n_evaluations
-            if not (new.usable and new.objective < old.objective - _LOWER):
-                break
-            side.points[k] = new
-            side.jumps[k], side.jumps[k + 1] = True, False
-            k -= 1
+def spread(target: Target, side: Side, k: int, way: int, curvature: np.ndarray, stop: np.ndarray) -> int:
+    """Replace the points next to point k, inward (way -1) or outward (+1), by those of its branch as long as
+    these are lower; the jump moves along. Returns the last point of the branch."""
+    while 0 < k + way < len(side.points):
+        old, here = side.points[k + way], side.points[k]
+        aim = Aim(near=_NEAR * abs(old.value - here.value), slope=old.slope)
+        new = target.refit(old.value, here.theta, curvature.copy(), stop, aim)
+        side.n_evaluations += new.n_evaluations
+        if stop[0] or not (new.usable and new.objective < old.objective - _LOWER):
+            break
+        side.points[k + way] = new
+        # the flag of a jump belongs to the outer one of two points
+        side.jumps[max(k, k + way)] = False
+        beyond = k + way if way < 0 else k + 2
+        if beyond < len(side.points):
+            side.jumps[beyond] = True
+        k += way
+    return k

@@ -16,7 +16,7 @@ from idfit.profiles.plane_cells import Plane
 from idfit.profiles.plane_flood import Sheet, flood
 from idfit.profiles.plane_grid import Reach, grid_of, reach_of
 from idfit.profiles.plane_pairs import named_pairs, strongest_pairs
-from idfit.profiles.profile import _parameter
+from idfit.profiles.profile import parameter_profiled
 from idfit.profiles.rounds import BETTER
 from idfit.profiles.side_task import Ask, Profiled, elsewhere_of, followed
 from idfit.profiles.start import BestFit, Start, best_fit, start_of
@@ -94,7 +94,9 @@ def profile_2d(
     best = best_fit(problem, problem.objective(start.rtol, start.atol), start.theta, runner.stop)
     wanted = strongest_pairs(best) if pairs is None else named_pairs(problem, pairs)
     largest = float(rise[2].max())
-    profiled = [_parameter(problem, best, i) for i in dict.fromkeys(k for pair in wanted for k in pair)]
+    profiled = [
+        parameter_profiled(problem, best, i) for i in dict.fromkeys(k for pair in wanted for k in pair)
+    ]
     sides = _both_sides(profiled, best, start, options.ceiling * largest, runner)
     reaches = {p.own: reach_of(p, *sides[2 * k : 2 * k + 2]) for k, p in enumerate(profiled)}
     sheets = []

@@ -67,12 +67,12 @@ def profile(
         raise InputError("parameters to profile are named once each, and at least one is")
 
     def profiled_at(best: BestFit) -> list[Profiled]:
-        return [_parameter(problem, best, int(i)) for i in positions]
+        return [parameter_profiled(problem, best, int(i)) for i in positions]
 
     return in_rounds("profiles", problem, start, profiled_at, ci_prob, threshold, options, runner)
 
 
-def _parameter(problem: Problem, best: BestFit, i: int) -> Profiled:
+def parameter_profiled(problem: Problem, best: BestFit, i: int) -> Profiled:
     """A parameter as it is profiled: within its bounds, or as far as makes sense where it has none."""
     space = problem.parameters
     theta, unit = best.point.theta, best.unit

@@ -55,6 +55,9 @@ class FunctionTarget:
     def space(self) -> ParameterSpace:
         return self.extended.problem.parameters
 
+    def value_at(self, theta: np.ndarray) -> float:
+        return self.extended.value(theta)
+
     def merit(self, theta: np.ndarray, value: float) -> float:
         return self.extended.aimed(value, _SIGMA * self.step)(theta, 0).objective
 
@@ -111,6 +114,9 @@ class MeasurementTarget:
     @property
     def space(self) -> ParameterSpace:
         return self.extended.problem.parameters
+
+    def value_at(self, theta: np.ndarray) -> float:
+        return self.extended.value(theta)
 
     def merit(self, theta: np.ndarray, value: float) -> float:
         return self.extended.aimed(value, self.sd)(theta, 0).objective

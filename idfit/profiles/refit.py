@@ -66,6 +66,10 @@ class Target(Protocol):
     @property
     def space(self) -> ParameterSpace: ...
 
+    def value_at(self, theta: np.ndarray) -> float:
+        """The profiled value at theta; NaN where there is none."""
+        ...
+
     def merit(self, theta: np.ndarray, value: float) -> float:
         """How good a start theta is for the refit at that value; less is better."""
         ...
@@ -100,6 +104,9 @@ class ParameterTarget:
     @property
     def space(self) -> ParameterSpace:
         return self.objective.parameters
+
+    def value_at(self, theta: np.ndarray) -> float:
+        return float(theta[self.index])
 
     def merit(self, theta: np.ndarray, value: float) -> float:
         return self.objective(theta, 0).objective

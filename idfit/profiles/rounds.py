@@ -17,7 +17,7 @@ from idfit.profiles.endpoints import endpoints
 from idfit.profiles.integration import integrated
 from idfit.profiles.path import End
 from idfit.profiles.side_task import Ask, Profiled, elsewhere_of, followed
-from idfit.profiles.start import BestFit, Start, best_fit
+from idfit.profiles.start import BestFit, Start, best_fit, good_fits
 from idfit.profiles.thresholds import Kind, rises
 from idfit.results import Status
 from idfit.tasks import Runner, Task, seed_sequence
@@ -125,7 +125,8 @@ def _both_sides(
 ) -> list[dict]:
     """Results of the lower and the upper side of each, in turn."""
     largest = float(thresholds.max())
-    ask = Ask(thresholds, options.aim * largest, options.ceiling * largest, options.max_points)
+    others = good_fits(start, best, largest)
+    ask = Ask(thresholds, options.aim * largest, options.ceiling * largest, options.max_points, others)
 
     def work(task: Task, stop: np.ndarray) -> dict:
         number, direction = task.inputs["number"], task.inputs["direction"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from idfit.profiles.branches import visit
 from idfit.profiles.crossing import cross, crossings
 from idfit.profiles.path import Course, Elsewhere, Side, follow
 from idfit.profiles.refit import Point, Target
@@ -43,12 +44,14 @@ class Profiled:
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked of a side: thresholds, rise per step and at the end, and how many points it may have."""
+    """What is asked of a side: thresholds, rise per step and at the end, how many points it may have, and
+    other good fits (theta, objective) that may lie on it."""
 
     thresholds: np.ndarray
     aim: float
     ceiling: float
     max_points: int
+    others: tuple[tuple[np.ndarray, float], ...] = ()
 
 
 def elsewhere_of(optima: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> Elsewhere:
@@ -72,6 +75,7 @@ def followed(profiled: Profiled, direction: int, ask: Ask, elsewhere: Elsewhere,
     course = Course(direction, limit, profiled.first, profiled.longest, ask.aim, ask.ceiling, ask.max_points)
     curvature = profiled.curvature.copy()
     side = follow(profiled.target, profiled.start, course, curvature, elsewhere, stop)
+    visit(profiled.target, side, ask.others, course, curvature, elsewhere, stop)
     levels, found = [], []
     for level, threshold in enumerate(ask.thresholds):
         for k in crossings(side, profiled.start, threshold):

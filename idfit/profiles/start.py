@@ -13,16 +13,22 @@ from idfit.numerics.covariance import covariance
 from idfit.optimize.local import trust_region
 from idfit.problem import Objective, Problem
 from idfit.profiles.refit import PRECISE, Point, point_of
+from idfit.results import Status
 
 _MOST_OPTIMA = 5
+# other good fits that are looked at, and how far apart two are that count as two, in units of a parameter
+_MOST_FITS, _APART = 20, 0.01
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a profile needs of a fit: where it begins, other optima, tolerances, seed and what to quote."""
+    """What a profile needs of a fit: where it begins, other optima, all ends of its starts with their
+    objectives, tolerances, seed and what to quote."""
 
     theta: np.ndarray
     optima: np.ndarray
+    ends: np.ndarray
+    objectives: np.ndarray
     rtol: float
     atol: float
     seed: int
@@ -44,8 +50,11 @@ def start_of(
             )
         attrs, optima = fit.attrs, fit["optimum"].values
         quoted = {"hits": int(fit["hits"][0]), "n_starts": int(fit.sizes["start"])}
+        usable = np.array([Status(int(s)).usable for s in fit["status"].values], dtype=bool)
+        ends, objectives = fit["theta"].values[usable], fit["objective"].values[usable]
     else:
         optima, attrs, quoted = np.atleast_2d(np.asarray(fit, dtype=float)), {}, {}
+        ends, objectives = optima[:0], np.empty(0)
         if optima.shape != (1, len(problem.parameters)):
             raise InputError(
                 f"a point of shape {optima.shape[1:]} was given for {len(problem.parameters)} parameters"
@@ -53,6 +62,8 @@ def start_of(
     return Start(
         optima[0],
         optima[1 : _MOST_OPTIMA + 1],
+        ends,
+        objectives,
         float(attrs.get("rtol", 1e-8)) if rtol is None else rtol,
         float(attrs.get("atol", 1e-12)) if atol is None else atol,
         int(attrs.get("seed", 0)) if seed is None else seed,
@@ -119,3 +130,18 @@ def best_fit(problem: Problem, objective: Objective, theta: np.ndarray, stop: np
         np.where(np.isfinite(error) | np.isnan(expected), error + 0 * expected, expected),
         int(np.isfinite(ev.residual).sum()),
     )
+
+
+def good_fits(start: Start, best: BestFit, rise: float) -> tuple[tuple[np.ndarray, float], ...]:
+    """Ends of other starts within `rise` of the best fit, (theta, objective) from the best on: one of those
+    that lie closer together than a hundredth of a unit, and not the best fit itself."""
+    unit, kept = best.unit, [best.point.theta]
+    found = []
+    for i in np.argsort(start.objectives, kind="stable"):
+        if start.objectives[i] - best.point.objective > rise or len(found) == _MOST_FITS:
+            break
+        theta = start.ends[i]
+        if min(float(np.max(np.abs(theta - k) / unit)) for k in kept) > _APART:
+            kept.append(theta)
+            found.append((theta, float(start.objectives[i])))
+    return tuple(found)
