@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import xarray as xr
@@ -54,9 +55,14 @@ def _verdict(p: Profile) -> dict:
         "interval": verdicts.interval_of(p),
         "unit": p.axis.unit,
         "partners": [(m.axis.name, verdicts.movement(m)) for m in verdicts.movers(p)],
-        "advice": verdicts.advice(p),
+        "advice": _whole_numbers(verdicts.advice(p)),
         "reason": verdicts.limiting_reason(p),
     }
+
+
+def _whole_numbers(text: str) -> str:
+    """Text in which no line ends inside a number such as 9.06 × 10⁻⁴."""
+    return re.sub(r" × (?=10)", "\u00a0×\u00a0", text)
 
 
 def _ends(p: Profile) -> dict:

@@ -104,7 +104,7 @@ def _side_note(profile: Profile, side: SideStatus | None, k: int) -> str:
     name, to = ("lower", "down to") if k == 0 else ("upper", "up to")
     if side == SideStatus.SEARCH_BOUND:
         reached = float(profile.searched[k])
-        end = f" {to} {numerals.short_number(reached, 3)}" if math.isfinite(reached) else ""
+        end = f" {to}\u00a0{numerals.short_number(reached, 3)}" if math.isfinite(reached) else ""
         return f"no {name} limit{end}"
     if side == SideStatus.PARTNER_BOUND:
         return f"no {name} limit of its own: another parameter meets its bound"

@@ -26,7 +26,7 @@ def method_words(method: str) -> str:
     >>> method_words("wald"), method_words("mcmc_2")
     ('Wald', 'mcmc 2')
     """
-    return {"wald": "Wald", "wald_expected": "Wald, expected"}.get(
+    return {"wald": "Wald", "wald_expected": "Wald (exp.)"}.get(
         method, style.label(method.replace("_", " "), 20)
     )
 

@@ -38,7 +38,7 @@ def plot_correlation(study: xr.DataTree | xr.Dataset) -> Figure:
             [-0.5, n - 0.5], -0.5, n - 0.5, facecolor="#f3f4f6", edgecolor="#c3c9d1", hatch="////", lw=0
         )
     look = {"edgecolors": "#ffffff", "linewidth": 0.5}
-    picture = axes.pcolormesh(edges, edges, values, cmap=DIVERGING, vmin=-1, vmax=1, **look)
+    axes.pcolormesh(edges, edges, values, cmap=DIVERGING, vmin=-1, vmax=1, **look)
     axes.set_ylim(n - 0.5, -0.5)
     axes.set_xlim(-0.5, n - 0.5)
     size = 8 if n <= 24 else 6.5
@@ -53,7 +53,7 @@ def plot_correlation(study: xr.DataTree | xr.Dataset) -> Figure:
         side.set_visible(False)
     if n <= _NUMBERS_UP_TO:
         write_numbers(axes, fisher.correlation)
-    colour_bar(figure, axes, picture, "correlation")
+    colour_bar(figure, axes, "correlation")
     return figure
 
 

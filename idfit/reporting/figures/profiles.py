@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -185,6 +186,27 @@ def _line(profile: Profile, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return np.insert(x, at, np.nan), np.insert(y, at, np.nan)
 
 
+def _curve(profile: Profile, n: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """The profile between its points: signed √Δ is nearly linear on the scale of the profile.
+
+    A jump leaves a gap, and so does a failed step.
+    """
+    root = np.sqrt(np.maximum(profile.delta, 0.0)) * np.sign(np.arange(len(profile.delta)) - profile.start)
+    steps = np.flatnonzero(profile.good)
+    x, y = [profile.scaled[steps[:1]]], [profile.delta[steps[:1]]]
+    for before, here in pairwise(steps):
+        if here != before + 1 or profile.jump[here]:
+            x.append(np.array([np.nan, profile.scaled[here]]))
+            y.append(np.array([np.nan, profile.delta[here]]))
+            continue
+        share = np.linspace(0, 1, n + 1)[1:]
+        x.append(profile.scaled[before] + share * (profile.scaled[here] - profile.scaled[before]))
+        y.append((root[before] + share * (root[here] - root[before])) ** 2)
+        if min(profile.delta[before], profile.delta[here]) < 0:  # below the best fit there is no root
+            y[-1] = profile.delta[before] + share * (profile.delta[here] - profile.delta[before])
+    return profile.axis.natural(np.concatenate(x)), np.concatenate(y)
+
+
 def _draw_quadratic(axes: Axes, profile: Profile, limits: tuple[float, float], top: float) -> list[_Mark]:
     """The parabola that has the curvature of the best fit, on the scale of the profile."""
     for level in (profile.level, *range(len(profile.probs))):
@@ -219,7 +241,7 @@ def _draw_steps(axes: Axes, profile: Profile, top: float, method: str) -> list[_
     x, delta, good = profile.value, profile.delta, profile.good
     if good.any():
         if method != "endpoints":  # a line through the few points of a search would be a guess
-            axes.plot(*_line(profile, delta), color=style.MODEL, linewidth=1.5, zorder=3)
+            axes.plot(*_curve(profile), color=style.MODEL, linewidth=1.5, zorder=3)
         dots: dict[str, Any] = {"color": style.MODEL, "marker": "o", "markersize": 2.3}
         axes.plot(x[good], delta[good], linestyle="none", zorder=3, **dots)
         line = {"linestyle": "none"} if method == "endpoints" else {}
@@ -318,7 +340,7 @@ def _what(found: Profiles, group: str) -> str:
 def _how_to_read(found: Profiles) -> str:
     everything = found.profiles
     text = _NOT_THE_PATH.get(found.method, "") + (
-        "The curve shows how much worse the fit gets. Values below the "
+        "The curve (dots: what was computed) shows how much worse the fit gets. Values below the "
         f"{verdicts.level_words(everything[0].prob)} line are compatible with the data; they form the bar "
         "beneath. "
     )

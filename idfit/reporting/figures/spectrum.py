@@ -79,7 +79,7 @@ def _title(fisher: Fisher) -> str:
 def _draw_components(figure: Figure, axes: Axes, fisher: Fisher) -> None:
     vectors = fisher.eigenvector
     n, m = vectors.shape
-    picture = axes.pcolormesh(
+    axes.pcolormesh(
         np.arange(m + 1) - 0.5, np.arange(n + 1) - 0.5, vectors, cmap=DIVERGING, vmin=-1, vmax=1,
         edgecolors="#ffffff", linewidth=0.6,
     )  # fmt: skip
@@ -97,7 +97,7 @@ def _draw_components(figure: Figure, axes: Axes, fisher: Fisher) -> None:
         side.set_visible(False)
     if n <= _NUMBERS_UP_TO:
         write_numbers(axes, vectors, least=0.1)
-    colour_bar(figure, axes, picture, "component")
+    colour_bar(figure, axes, "component")
 
 
 def write_numbers(axes: Axes, values: np.ndarray, least: float = 0.0) -> None:
@@ -109,16 +109,22 @@ def write_numbers(axes: Axes, values: np.ndarray, least: float = 0.0) -> None:
             axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
 
 
-def colour_bar(figure: Figure, axes: Axes, picture, text: str) -> None:
-    """A narrow bar right of `axes`, at most 1.6 inches high."""
+def colour_bar(figure: Figure, axes: Axes, text: str, n: int = 40) -> None:
+    """A narrow bar right of `axes`, at most 1.6 inches high, of cells: matplotlib's own would be a bitmap."""
     height = figure.get_size_inches()[1]
     box = axes.get_position()
     tall = min(box.height, 1.6 / height)
-    place = figure.add_axes((box.x1 + 0.02, box.y1 - tall, 0.012, tall))
-    bar = figure.colorbar(picture, cax=place, ticks=[-1, -0.5, 0, 0.5, 1])
-    bar.ax.set_yticklabels(["−1", "−0.5", "0", "0.5", "1"])
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    bar.set_label(text)
+    bar = figure.add_axes((box.x1 + 0.02, box.y1 - tall, 0.012, tall))
+    edges = np.linspace(-1, 1, n + 1)
+    middle = (edges[1:] + edges[:-1]) / 2
+    bar.pcolormesh([0, 1], edges, middle[:, None], cmap=DIVERGING, vmin=-1, vmax=1, edgecolors="face")
+    bar.set_xticks([])
+    bar.yaxis.tick_right()
+    bar.yaxis.set_label_position("right")
+    bar.set_yticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+    bar.set_ylabel(text)
+    for side in bar.spines.values():
+        side.set_visible(False)
 
 
 def spectrum_caption(study: xr.DataTree | xr.Dataset) -> str:
