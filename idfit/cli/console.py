@@ -113,21 +113,25 @@ class _Nothing:
 
 
 class _Lines:
-    """Progress where there is no terminal: the first and last task, and one line every few seconds."""
+    """Progress where there is no terminal: the first and last task, and one line every few seconds.
+
+    A stage that goes in waves has its total told anew for each; the ends of later waves need no line.
+    """
 
     def __init__(self, write: Callable[[str], None]):
         self.write = write
         self.stage("")
 
     def stage(self, what: str) -> None:
-        self.what, self.last, self.best = what, -math.inf, math.inf
+        self.what, self.last, self.best, self.ended = what, -math.inf, math.inf, False
 
     def __call__(self, done: int, total: int, result: Mapping[str, Any] | None) -> None:
         self.best = min(self.best, _objective(result))
         now = time.monotonic()
-        if done == total or now - self.last > _PLAIN_SECONDS:
+        if (done == total and not self.ended) or now - self.last > _PLAIN_SECONDS:
             self.last = now
             self.write(f"{self.what} {done}/{total}{_best(self.best)}")
+        self.ended |= done == total
 
 
 class _Bars:

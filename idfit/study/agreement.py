@@ -230,7 +230,7 @@ def _curved(case: _Case) -> str:
     ratio = observed / expected if expected > 0.0 else math.inf
     if 1 / ERROR_RATIO <= ratio <= ERROR_RATIO:
         return ""
-    return f"observed and expected information differ (errors {ratio:.2g} : 1): the model is strongly curved"
+    return f"observed and expected information differ (errors {ratio:.2g} : 1), the model is strongly curved"
 
 
 _CAUSES = (_at_a_bound, _open_where_curved, _asymmetric, _second_optimum, _shaped_by_the_prior, _curved)

@@ -20,8 +20,8 @@ STARTS = 24
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
-def begin(out, *options, starts=STARTS, hash_seed=None):
-    command = [sys.executable, "-m", "idfit", "fit", ROOT / "models/boehm.toml", ROOT / "data/boehm.csv"]
+def begin(out, *options, verb="fit", starts=STARTS, hash_seed=None):
+    command = [sys.executable, "-m", "idfit", verb, ROOT / "models/boehm.toml", ROOT / "data/boehm.csv"]
     command += ["--starts", starts, "--seed", 1, "--out", out, *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     if hash_seed is not None:
@@ -35,13 +35,13 @@ def begin(out, *options, starts=STARTS, hash_seed=None):
     )
 
 
-def wait_for_first_start(process, out):
-    """Until one start is in the journal and the next one runs."""
-    journal = out / "tasks.journal"
+def wait_for_first_start(process, out, journal="tasks.journal"):
+    """Until one task is in the journal and the next one runs."""
+    journal = out / journal
     deadline = time.monotonic() + 300  # the kernels may have to be compiled first
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
-        if journal.exists() and journal.stat().st_size and read_journal(journal)[1]:
+        if journal.exists() and journal.stat().st_size and read_journal(journal)[1].keys() - {"began"}:
             return
         time.sleep(0.01)
     raise AssertionError("no start was finished")
@@ -104,6 +104,21 @@ def test_r21_processes_with_any_workers_and_hash_seed_give_the_same_bytes(
     _, errors = process.communicate(timeout=300)
     assert process.returncode in (0, 3), errors
     assert fit_bytes(tmp_path / "run") == fit_bytes(whole)
+
+
+def test_r01_a_profile_that_is_stopped_keeps_its_sides_and_resumes(tmp_path):
+    out = tmp_path / "run"
+    process = begin(out, verb="profile", starts=4)
+    wait_for_first_start(process, out, "profiles.journal")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    finished = read_journal(out / "profiles.journal")[1].keys() - {"began"}
+    assert 0 < len(finished) < 18
+    assert f"interrupted: {len(finished)} of 18" in errors
+    study = idfit.resume(out)
+    assert study["profiles"].sizes["profiled"] == 9
+    assert finished <= read_journal(out / "profiles.journal")[1].keys()
 
 
 def test_r06_a_second_ctrl_c_ends_at_once_and_the_run_still_loads(tmp_path):

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from idfit.errors import InputError
-from idfit.study.recipe import FitOptions, Recipe, SolverOptions, check_options, read_recipe
+from idfit.study.analyses import BootstrapTable, FunctionTable, PairsTable, ProfilesTable
+from idfit.study.recipe import (
+    FitOptions,
+    Recipe,
+    SolverOptions,
+    check_names,
+    check_options,
+    read_recipe,
+)
 
 
 def written(tmp_path, text):
@@ -35,6 +43,36 @@ def test_paths_are_relative_to_the_recipe(tmp_path):
         ("modle = 1", r"study.toml:2:1: P19: modle - .* did you mean 'model'"),
         ("[fit]\nsampling = 'sobbol'", r"study.toml:3:1: P19: fit.sampling"),
         ("[fit]\nstarts = 'many'", "valid integer"),
+        (
+            "[profiles]\nparameter = ['k']",
+            r"study.toml:3:1: P19: profiles.parameter - is not a key of \[profiles\]",
+        ),
+        (
+            "[profiles]\nci_prob = [0.68, 95.0]",
+            r"study.toml:3:18: P12: .*ci_prob\[2\] = 95 - must lie .* - 0.95\?",
+        ),
+        ("[profiles]\nci_prob = []", "P12: profiles.ci_prob = an array - must name a level"),
+        ("[profiles]\nthreshold = 'f'", "P19: profiles.threshold = 'f'"),
+        ("[profiles]\nmethod = 'paths'", "P19: profiles.method = 'paths'"),
+        ("[profiles]\nmax_points = 1", "P12: profiles.max_points = 1 - must be from 3"),
+        ("[profiles]\nparameters = ['k', 'k']", r"P12: profiles.parameters\[2\] = 'k' - is named twice"),
+        ("[functions]\nratio = 'k1/'", r"study.toml:3:1: P12: functions.ratio.formula = 'k1/'"),
+        ("[functions.late]\nformula = 'A'\ntimes = 3", r"P19: functions.late.times .* did you mean 'time'"),
+        ("[functions.late]\ntime = 3.0", "P19: functions.late.formula - is missing"),
+        ("[functions.late]\nformula = 'A'\nvalidation = true", "belongs to a prediction, which has a time"),
+        ("[functions.late]\nformula = 'A'\ntime = 1\nsd = 0.1", "is that of a new measurement"),
+        (
+            "[profiles_2d]\npairs = [['a', 'b'], ['a']]",
+            r"P12: profiles_2d.pairs\[2\] = 'a' - must be two different",
+        ),
+        (
+            "[profiles_2d]\npairs = [['a', 'b'], ['b', 'a']]",
+            r"profiles_2d.pairs\[2\] = 'b, a' - is named twice",
+        ),
+        ("[profiles_2d]\ncells = 2", "P12: profiles_2d.cells = 2"),
+        ("[identifiability_test]\nradius = 0", "P12: identifiability_test.radius = 0"),
+        ("[bootstrap]\nn = 1", r"study.toml:3:1: P12: bootstrap.n = 1 - must be from 2"),
+        ("[fisher]\non = true", "P19: fisher.on - is not a key of .*; there are enabled, curvature"),
         ("data = 'https://example.org/a.csv'", r"study.toml:2:1: S12: .*URL"),
         ("data = '~/a.csv'", "S12: .*not expanded in recipes"),
         ("data = '/etc/passwd'", "S12: .*absolute path"),
@@ -50,6 +88,41 @@ def test_all_faults_are_told_at_once(tmp_path):
         read_recipe(written(tmp_path, "sed = 1\n[fit]\nstrats = 5\n[solver]\nrtl = 1\n"))
     assert [finding.line for finding in caught.value.findings if finding.line] == [1, 3, 5]
     assert "model - is missing" in str(caught.value)
+
+
+def test_analyses_are_asked_for_by_their_tables(tmp_path):
+    bare, _ = read_recipe(written(tmp_path, 'model = "a.toml"\n'))
+    assert (bare.fisher.enabled, bare.profiles, bare.functions, bare.bootstrap) == (True, None, {}, None)
+    text = 'model = "a.toml"\n[profiles]\n[profiles_2d]\n[functions]\nratio = "k1/k2"\n'
+    asked, _ = read_recipe(
+        written(tmp_path, text + 'late = { formula = "A", time = 3, validation = true }\n')
+    )
+    assert asked.profiles == ProfilesTable()
+    assert asked.profiles_2d is not None
+    assert asked.functions["ratio"].formula == "k1/k2"
+    assert (asked.functions["late"].time, asked.functions["late"].validation) == (3, True)
+
+
+def test_unknown_parameters_have_the_line_of_their_table(tmp_path):
+    text = 'model = "a.toml"\n[profiles]\nparameters = ["k", "kdeg"]\n[profiles_2d]\npairs = [["k", "s"]]\n'
+    recipe, _ = read_recipe(written(tmp_path, text))
+    first, second = check_names(recipe, ["k", "k_deg"])
+    assert (first.line, first.remedy) == (3, "did you mean 'k_deg'?")
+    assert (second.line, second.given) == (5, "profiles_2d.pairs[1][2] = 's'")
+
+
+@pytest.mark.parametrize(
+    ("table", "option"),
+    [
+        ({"profiles": ProfilesTable(ci_prob=[2.0])}, "--ci-prob 2"),
+        ({"bootstrap": BootstrapTable(n=0)}, "--bootstrap 0"),
+        ({"functions": {"q": FunctionTable(formula="1 +")}}, "--function '1 +'"),
+        ({"profiles_2d": PairsTable(pairs=[["a"]])}, "--pairs 'a'"),
+    ],
+)
+def test_options_of_the_command_line_are_named_as_such(table, option):
+    (finding,) = check_options(Recipe(model="m", **table))
+    assert finding.given == option
 
 
 def test_p20_a_large_tolerance_is_a_warning():
