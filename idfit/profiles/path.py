@@ -97,7 +97,7 @@ def follow(
         if not point.usable or stop[0]:
             side.reason = Status.INTERRUPTED if stop[0] else point.status
             break
-        if abs(point.value - here.value) <= 1e-3 * step and not jumped:
+        if abs(point.value - here.value) <= 1e-3 * step and point.value != course.limit and not jumped:
             side.end = End.LIMIT  # a function that the bounds of its parameters hold
             break
         side.points.append(point)
