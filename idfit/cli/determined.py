@@ -19,6 +19,7 @@ _TAGS = {
     Verdict.STRUCTURAL: "structurally open",
     Verdict.NOT_REACHED: "not computed",
 }
+_UNFINISHED = (SideStatus.BUDGET, SideStatus.FAILED, SideStatus.NOT_REACHED)
 _MOST_PARTNERS = 3
 _LARGE_SHARE = 0.1  # of a parameter in the null space, to be named
 
@@ -60,12 +61,10 @@ def _interval(limits: np.ndarray, sides: np.ndarray, unit: str) -> str:
     >>> _interval(np.array([0.1, math.inf]), np.array([1, 2]), "1/h")
     '0.1 to ∞ 1/h'
     """
-    ends = []
-    for limit, side in zip(limits.tolist(), sides.tolist(), strict=True):
-        known = SideStatus(side).finite or side == SideStatus.SEARCH_BOUND
-        ends.append(
-            ("-∞" if limit < 0 else "∞") if known and math.isinf(limit) else f"{limit:.4g}" if known else "?"
-        )
+    ends = [
+        "?" if side in _UNFINISHED else f"{limit:.4g}".replace("inf", "∞")
+        for limit, side in zip(limits.tolist(), sides.tolist(), strict=True)
+    ]
     return f"{ends[0]} to {ends[1]} {unit}".rstrip()
 
 

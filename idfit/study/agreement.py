@@ -25,6 +25,8 @@ ERROR_RATIO = 1.2
 _REFERENCES = ("profile", "posterior", "bootstrap", "wald")
 _SIDES = ("below", "above")
 _UNKNOWN = "unknown cause"
+# sides of which it is not known whether they have an end
+_UNFINISHED = (SideStatus.BUDGET, SideStatus.FAILED, SideStatus.NOT_REACHED)
 
 
 def agreement(
@@ -114,7 +116,7 @@ class _Case:
             if outward * (ends[side] - searched[side]) > 0.0:
                 if self.status(side) is SideStatus.DOMAIN_BOUND:
                     seen[side] = searched[side]
-                elif self.status(side) is SideStatus.SEARCH_BOUND:
+                elif self.is_open(side):
                     seen[side] = outward * math.inf
         return seen
 
@@ -127,6 +129,10 @@ class _Case:
     def status(self, side: int) -> SideStatus | None:
         """How that side of the profile ended; None without a profile."""
         return None if self.profile is None else SideStatus(int(self.profile["side_status"].values[side]))
+
+    def is_open(self, side: int) -> bool:
+        status = self.status(side)
+        return status is not None and not status.finite and status not in _UNFINISHED
 
 
 def _judged(case: _Case) -> tuple[Agreement, str]:
@@ -170,8 +176,7 @@ def _open_where_curved(case: _Case) -> str:
     sides = [
         _SIDES[side]
         for side in (0, 1)
-        if case.status(side) is SideStatus.SEARCH_BOUND
-        and any(math.isfinite(ends[side]) for ends in case.given.values())
+        if case.is_open(side) and any(math.isfinite(ends[side]) for ends in case.given.values())
     ]
     if not sides or case.profile is None:
         return ""
@@ -282,10 +287,8 @@ def _profile_limits(profiles: xr.Dataset, names: list[str], level: float) -> np.
     for i, name in enumerate(names):
         row = _row(profiles, name, level)
         if row is not None:
-            known = [
-                SideStatus(int(s)).finite or s == SideStatus.SEARCH_BOUND for s in row["side_status"].values
-            ]
-            limits[i] = np.where(known, row["interval"].sel(space="estimation").values, np.nan)
+            lost = [SideStatus(int(side)) in _UNFINISHED for side in row["side_status"].values]
+            limits[i] = np.where(lost, np.nan, row["interval"].sel(space="estimation").values)
     return limits
 
 

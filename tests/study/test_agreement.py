@@ -191,8 +191,9 @@ def test_an_estimate_at_a_bound_comes_first():
     assert "at its lower bound" in cause
 
 
-def test_an_open_profile_where_the_curvature_is_finite():
-    open_above = made_profiles(changed(0, 1, math.inf), ((C, OPEN), (C, C)))
+@pytest.mark.parametrize("status", [OPEN, SideStatus.PARTNER_BOUND])
+def test_an_open_profile_where_the_curvature_is_finite(status):
+    open_above = made_profiles(changed(0, 1, math.inf), ((C, status), (C, C)))
     verdict, cause = told(made_fit(), None, open_above)
     assert verdict is Agreement.DISAGREE
     assert "stays open above, as the predictions saturate" in cause
