@@ -5,8 +5,8 @@ from __future__ import annotations
 from idfit.errors import Finding, InputError
 from idfit.optimize.fit import find_optimizer, noise_parameters
 from idfit.optimize.local import DEFAULT_OPTIMIZER
-from idfit.problem import Problem, build
-from idfit.problem.quantities import Quantity, extended, noise_of
+from idfit.problem import Problem, Quantity, build
+from idfit.problem.quantities import extended, noise_of
 from idfit.spec.reading import read_problem
 from idfit.study.analyses import FunctionTable
 from idfit.study.recipe import Recipe, check_names, check_options, finding_of

@@ -18,6 +18,8 @@ from idfit.study.recipe import Recipe
 from idfit.tasks import Runner
 
 Groups = dict[str, xr.Dataset]
+# of the objective; what lies lower by less is the same optimum, polished
+_BETTER = 1e-3
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,17 @@ def better_optimum(groups: Mapping[str, xr.Dataset]) -> tuple[np.ndarray | None,
 
 def what_was_found(groups: Mapping[str, xr.Dataset]) -> list[Finding]:
     """Warnings about the fit that the further stages give reason for."""
-    profiles, found = groups.get("profiles"), []
+    found = []
+    profiles = groups.get("profiles")
     if profiles is not None and better_optimum(groups)[0] is not None:
         rule = f"profiling met an optimum that is better than the fit by {profiles.attrs['better_by']:.4g}"
         remedy = "fitted.toml and what follows the profiles begin there; fit again from more starts"
         found.append(Finding("", 0, 0, "", rule, remedy, "", "warning"))
-    plane = groups.get("profiles_2d")
-    if plane is not None and float(plane.attrs.get("better_by", 0.0)) > 0.0:
-        rule = f"a 2-D profile met a point that is better than the fit by {plane.attrs['better_by']:.4g}"
-        found.append(Finding("", 0, 0, "", rule, "fit again from more starts", "", "warning"))
+    for group in ("function_profiles", "profiles_2d"):
+        made = groups.get(group)
+        if made is not None and (by := float(made.attrs["better_by"])) > _BETTER:
+            rule = f"{group} met an optimum that is better by {by:.4g} than the one they began at"
+            found.append(Finding("", 0, 0, "", rule, "fit again from more starts", "", "warning"))
     return found
 
 
@@ -205,10 +209,10 @@ def _without_verdict(profiles: xr.Dataset) -> list[str]:
 
 
 def failed(status: xr.DataArray, what: str) -> list[str]:
-    """How many of all have no value, by reason. What was not reached was not asked for."""
-    lost = [int(s) for s in Status if not s.usable and s is not Status.NOT_REACHED]
-    gone = status.where(status.isin(lost), drop=True)
-    return [f"{n} of {status.size} {what} failed: {sentence}" for sentence, n in sentences(gone).items()]
+    """How many of those that were tried have no value, by reason."""
+    tried = status.values[status.values != Status.NOT_REACHED]
+    gone = xr.DataArray([code for code in tried.tolist() if not Status(code).usable], dims="task")
+    return [f"{n} of {tried.size} {what} failed: {sentence}" for sentence, n in sentences(gone).items()]
 
 
 def _lost_replicates(bootstrap: xr.Dataset) -> list[str]:
@@ -216,8 +220,8 @@ def _lost_replicates(bootstrap: xr.Dataset) -> list[str]:
 
 
 def _lost_cells(plane: xr.Dataset) -> list[str]:
-    used = "; a 2-D profile used up its budget of cells" if plane.attrs.get("budget_used") else ""
-    return failed(plane["status"], "cells of 2-D profiles") + ([used[2:]] if used else [])
+    used_up = ["a 2-D profile used up its budget of cells"] if plane.attrs["budget_used"] else []
+    return failed(plane["status"], "cells of 2-D profiles") + used_up
 
 
 def _undetermined_test(test: xr.Dataset) -> list[str]:

@@ -321,7 +321,19 @@ def test_s10_escape_sequences_do_not_reach_the_terminal(project):
 
 def test_help_names_every_command():
     result = idfit_command("--help")
-    for verb in ("check", "new", "fit", "simulate", "run", "resume", "status", "report", "demo"):
+    for verb in (
+        "check",
+        "new",
+        "fit",
+        "profile",
+        "fisher",
+        "simulate",
+        "run",
+        "resume",
+        "status",
+        "report",
+        "demo",
+    ):
         assert verb in result.stdout
     assert idfit.__version__ in idfit_command("--version").stdout
     assert running.with_means.__doc__

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 import idfit
 from idfit.errors import InputError, Interrupted, RunError, StorageError
-from idfit.results import Agreement, Verdict
-from idfit.study import pipeline, stages
+from idfit.results import Agreement, Status, Verdict
+from idfit.study import pipeline
 from idfit.study.analyses import (
     BootstrapTable,
     FisherTable,
@@ -21,10 +22,10 @@ from idfit.study.analyses import (
     ProfilesTable,
     QuickTestTable,
 )
-from idfit.study.directory import RUN_FILE, finished_tasks
+from idfit.study.directory import RUN_FILE, RunDirectory, finished_tasks, read_record
 from idfit.study.pipeline import Means, extend_run, resume_run, run_recipe
-from idfit.study.recipe import FitOptions
-from idfit.study.stages import STAGES, run_stages
+from idfit.study.recipe import FitOptions, Recipe
+from idfit.study.stages import STAGES, failed, levels_of, run_stages
 from tests.study.decay import chi2_along_k, decay_recipe
 
 EVERYTHING = {
@@ -167,6 +168,7 @@ def test_analyses_are_added_to_a_fit_that_is_kept(whole, tmp_path):
     with pytest.raises(Interrupted):
         extend_run(run, {"profiles": {}}, replace(stopped_in("profiles", 1), command="idfit profile run"))
     assert "profiles" not in idfit.open_study(run).children  # what was stored is still whole
+    assert "complete" not in read_record(run)
     began = []
     means = Means(
         progress=lambda done, total, result: began.append((done, total)) if result is None else None
@@ -174,6 +176,7 @@ def test_analyses_are_added_to_a_fit_that_is_kept(whole, tmp_path):
     added = resume_run(run, means)
     assert began[0] == (8, 8)
     assert began[1][0] >= 1
+    assert read_record(run)["complete"]
     same = as_bytes(complete.study)
     assert {key: value for key, value in as_bytes(added.study).items() if key[0] == "/profiles"} == {
         key: value for key, value in same.items() if key[0] == "/profiles"
@@ -260,8 +263,6 @@ def test_a_better_optimum_met_by_the_profiles_is_said_and_used(tmp_path):
 
 
 def test_what_was_begun_from_another_best_fit_is_not_mixed(tmp_path):
-    from idfit.study.directory import RunDirectory
-
     identity, stage = {"model": "a"}, {"bootstrap": {"model": "a", "bootstrap.n": "2"}}
     with RunDirectory(tmp_path, "new", identity, {}, stage) as folder:
         folder.stage_journal("bootstrap", np.array([1.0])).append("bootstrap 0", {"x": 1.0})
@@ -274,10 +275,11 @@ def test_what_was_begun_from_another_best_fit_is_not_mixed(tmp_path):
 def test_the_order_of_stages_follows_what_they_need():
     order = [stage.group for stage in STAGES]
     assert order.index("profiles") < order.index("fisher") < order.index("agreement") == len(order) - 1
-    assert stages.levels_of(decay_like()).ci_prob == [0.68, 0.95]
+    assert levels_of(Recipe(model="m")).ci_prob == [0.68, 0.95]
 
 
-def decay_like():
-    from idfit.study.recipe import Recipe
-
-    return Recipe(model="m")
+def test_what_failed_is_counted_among_what_was_tried():
+    status = xr.DataArray([[Status.CONVERGED, Status.STEP_BUDGET], [Status.NOT_REACHED, Status.STEP_BUDGET]])
+    (told,) = failed(status, "cells")
+    assert told == f"2 of 3 cells failed: {Status.STEP_BUDGET.sentence}"
+    assert failed(status[:1, :1], "cells") == []
