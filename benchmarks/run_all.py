@@ -12,13 +12,14 @@ import datetime
 import boehm
 import engine
 import other_engines
+import profiles
 import python_share
 import sensitivities
 import startup
 import threads
 from measuring import ROOT, goal_table
 
-ALL = (sensitivities, engine, other_engines, python_share, boehm, threads, startup)
+ALL = (sensitivities, engine, other_engines, python_share, boehm, profiles, threads, startup)
 
 
 def main() -> None:

@@ -238,7 +238,8 @@ def _statistics(problem: Problem, theta: np.ndarray, ev: Evaluation, attrs: dict
         attrs["delta_nllh_chi2_95"] = float(stats.chi2.ppf(0.95, 1)) / 2
         attrs["delta_nllh_f_95"] = 0.5 * n * math.log1p(float(stats.f.ppf(0.95, 1, dof)) / dof)
     return {
-        "standard_error": errors(ev.hessian),
+        # differences blur the Hessian: what the Fisher information does not determine has no error at all
+        "standard_error": errors(ev.hessian) + 0.0 * expected,
         "standard_error_expected": expected,
         "standard_error_unbiased": expected * attrs.get("sigma_correction", math.nan),
         "at_bound": at_bound.astype(np.int8),
