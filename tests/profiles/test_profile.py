@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from scipy.optimize import minimize_scalar
 
 import idfit
 from idfit.errors import InputError, RunError
+from idfit.problem.objective import NO_STOP
 from idfit.profiles import ProfileOptions, profile
+from idfit.profiles.refit import PRECISE, Aim, ParameterTarget
+from idfit.profiles.start import best_fit
 from idfit.tasks import Journal, Runner
 from tests.fisher.problems_of_regression import puromycin
 from tests.problems import estimated, linear_gaussian, phosphorylation, product
@@ -384,3 +388,17 @@ def test_a_point_without_a_value_is_refused():
     problem = regression({"y": "log(a - 1)"}, {"a": estimated(2.0, -5, 50)})
     with pytest.raises(RunError, match="begin"):
         profile(problem, np.array([0.5]))
+
+
+def test_the_tangent_leads_to_the_refit_of_a_linear_model():
+    oracle = linear_gaussian()
+    best = best_fit(oracle.problem, oracle.problem.objective(), np.array([0.5, -1.2]), NO_STOP)
+    target = ParameterTarget(best.objective, 0)
+    moved = target.moved(replace(best.point, value=float(best.point.theta[0])), best.point.theta[0] + 0.3)
+    refitted = target.refit(
+        best.point.theta[0] + 0.3, best.point.theta, best.curvature, NO_STOP, Aim(PRECISE)
+    )
+    assert moved == pytest.approx(refitted.theta, abs=1e-6)
+    # so that each step of a profile needs little more than the evaluation that confirms it
+    profiles = profile(oracle.problem, best.point.theta, ["a"])
+    assert profiles.attrs["n_evaluations"] <= 4 * int((profiles["status"] == idfit.Status.CONVERGED).sum())
