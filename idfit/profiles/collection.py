@@ -17,6 +17,7 @@ from idfit.profiles.verdicts import (
     due_to_bounds,
     partners,
     regions,
+    resting_on,
     valley,
     verdict_of,
 )
@@ -56,7 +57,8 @@ def collected(
     variables |= {name: np.stack([e[name] for e in entries], 1) for name in (
         "estimate", "interval", "searched", "slice_interval", "wald_interval")}  # fmt: skip
     variables |= {name: np.array([e[name] for e in entries]) for name in (
-        "side_status", "rise", "n_regions", "verdict", "reason", "partner", "partner_shift", "valley",
+        "side_status", "rise", "n_regions", "verdict", "reason", "rests_on", "partner", "partner_shift",
+        "valley",
     )}  # fmt: skip
     variables |= {
         "region_interval": pieces,
@@ -144,7 +146,8 @@ def _entry(
     ]
     verdict, reason = verdict_of(sides, limits[-1])
     jumped = any(side["jump"].any() for side in pair)
-    texts = (reason, *due_to_bounds(sides, limits[-1], names), _JUMPED if jumped else "")
+    resting = resting_on(sides, limits[-1], names)
+    texts = (reason, *due_to_bounds(limits[-1], resting), _JUMPED if jumped else "")
     reason = "; ".join(text for text in texts if text)
     if still_better:
         verdict = Verdict.UNDETERMINED
@@ -174,6 +177,7 @@ def _entry(
         "n_regions": np.array([len(regions(*pair)) for pair in limits], dtype=np.int64),
         "verdict": np.int8(verdict),
         "reason": reason,
+        "rests_on": np.array(resting),
         "partner": np.array([*moving_names, *[""] * (MOST_PARTNERS - len(moving))]),
         "partner_shift": np.array([*shifts, *[np.nan] * (MOST_PARTNERS - len(moving))]),
         "valley": valley(

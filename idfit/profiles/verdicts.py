@@ -141,25 +141,32 @@ def verdict_of(
             return Verdict.OPEN_BOTH, ""
 
 
-def due_to_bounds(
+def resting_on(
     sides: tuple[SideOfProfile, SideOfProfile], limits: tuple[Limits, Limits], names: tuple[str, ...]
 ) -> list[str]:
-    """Limits that rest on the search bound of another parameter, in words."""
+    """For each side the other parameters whose search bound its limit rests on, "" if none."""
     found = []
-    for which, side, limit in zip(("lower", "upper"), sides, limits, strict=True):
+    for side, limit in zip(sides, limits, strict=True):
+        held = np.empty(0, dtype=int)
         if limit.status is SideStatus.PARTNER_BOUND:
             held = np.flatnonzero(side.held[side.first_held])
-            text = f"what rises on the {which} side is due to the search bound of {_listed(held, names)}"
-        elif limit.status is SideStatus.CROSSED and len(held := side.holding(limit.limit)):
-            text = f"the {which} limit rests on the search bound of {_listed(held, names)}"
-        else:
-            continue
-        found.append(text)
+        elif limit.status is SideStatus.CROSSED:
+            held = side.holding(limit.limit)
+        found.append(", ".join(names[i] for i in held))
     return found
 
 
-def _listed(positions: np.ndarray, names: tuple[str, ...]) -> str:
-    return ", ".join(names[i] for i in positions)
+def due_to_bounds(limits: tuple[Limits, Limits], resting: list[str]) -> list[str]:
+    """What rests on the search bounds of others, in words."""
+    words = {
+        SideStatus.PARTNER_BOUND: "what rises on the {} side is due to the search bound of {}",
+        SideStatus.CROSSED: "the {} limit rests on the search bound of {}",
+    }
+    return [
+        words[limit.status].format(which, on)
+        for which, limit, on in zip(("lower", "upper"), limits, resting, strict=True)
+        if on
+    ]
 
 
 _WHY = {

@@ -215,9 +215,15 @@ def _when_determined(profile: Profile, low: float, high: float) -> str:
             "Values between the pieces are excluded: there are two explanations; report the pieces, not one "
             "range."
         )
+    if profile.rests_on:
+        return f"Widen the search bound of {_named(profile.rests_on)} and profile again, unless it is a fact."
     if profile.axis.is_logarithmic and low > 0 and high > 100 * low:
         return f"Nothing, unless a factor of {numerals.number(high / low, 2)} is too wide: then more data."
     return "Nothing."
+
+
+def _named(names: list[str]) -> str:
+    return numerals.listing([style.label(name, 40) for name in names])
 
 
 def _when_limited(profile: Profile, low: float, high: float) -> str:

@@ -128,6 +128,11 @@ _PROFILES = Group(
         "threshold": number("ci_prob", "rise of the objective at the limits"),
         "verdict": code("profiled", "what the data determine", Verdict, int(Verdict.NOT_REACHED)),
         "reason": text("profiled", "why there is no verdict, or what limits it", optional=True),
+        "rests_on": text(
+            "profiled ci_bound",
+            "other parameters that stand at a search bound where the limit lies",
+            optional=True,
+        ),
         "partner": text("profiled rank", "parameter whose path moves most along the profile"),
         "partner_shift": number(
             "profiled rank",

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from idfit.profiles.path import End
-from idfit.profiles.verdicts import SideOfProfile, due_to_bounds, partners, regions, valley, verdict_of
+from idfit.profiles.verdicts import (
+    SideOfProfile,
+    due_to_bounds,
+    partners,
+    regions,
+    resting_on,
+    valley,
+    verdict_of,
+)
 from idfit.results import SideStatus, Status, Verdict
 
 NAMES = ("a", "b", "c")
@@ -91,8 +99,10 @@ def test_a_rise_that_begins_at_a_partners_bound_is_no_limit():
     assert there.limits(0, 1.92).limit == np.inf
     assert judged(side(-1, *FLAT), there)[0] is Verdict.FLAT
     sides = (side(-1, *FLAT), there)
-    words = due_to_bounds(sides, (sides[0].limits(0, 1.92), sides[1].limits(0, 1.92)), NAMES)
-    assert words == ["what rises on the upper side is due to the search bound of b"]
+    limits = (sides[0].limits(0, 1.92), sides[1].limits(0, 1.92))
+    resting = resting_on(sides, limits, NAMES)
+    assert resting == ["", "b"]
+    assert due_to_bounds(limits, resting) == ["what rises on the upper side is due to the search bound of b"]
 
 
 def test_a_limit_reached_with_a_partner_at_its_bound_says_so_and_stays():
@@ -100,8 +110,8 @@ def test_a_limit_reached_with_a_partner_at_its_bound_says_so_and_stays():
     there = side(1, [0.0, 0.8, 1.2, 2.5], End.ROSE, (2.7,), held)
     limits = (side(-1, *CROSSED).limits(0, 1.92), there.limits(0, 1.92))
     assert limits[1].limit == 2.7
-    words = due_to_bounds((side(-1, *CROSSED), there), limits, NAMES)
-    assert words == ["the upper limit rests on the search bound of b"]
+    resting = resting_on((side(-1, *CROSSED), there), limits, NAMES)
+    assert due_to_bounds(limits, resting) == ["the upper limit rests on the search bound of b"]
 
 
 def test_partners_are_ranked_by_what_their_movement_would_do_to_the_data():

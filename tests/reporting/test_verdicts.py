@@ -235,3 +235,13 @@ def test_all_verdicts_have_words_and_advice():
         profile = profile_of("Epo_degradation_BaF3", ds)
         assert verdicts.tag(profile.verdict)[0][:7] != "verdict"
         assert len(verdicts.advice(profile)) > 5
+
+
+def test_a_limit_that_rests_on_a_search_bound_asks_for_a_wider_one():
+    ds = determined.profiles()
+    resting = np.full(ds["rests_on"].shape, "", dtype="<U20")
+    resting[0, 0] = "k_imp_hetero"
+    ds["rests_on"] = (ds["rests_on"].dims, resting)
+    assert verdicts.advice(profile_of("Epo_degradation_BaF3", ds)) == (
+        "Widen the search bound of k_imp_hetero and profile again, unless it is a fact."
+    )

@@ -80,6 +80,7 @@ class Profile:
     n_evaluations: np.ndarray  # (bound,)
     verdict: int
     reason: str
+    rests_on: list[str]  # others at whose search bound a limit lies
     valley: str
     partners: list[Partner]
     level: int  # position in probs of the level of the verdict
@@ -219,6 +220,7 @@ class _Columns:
         self.names = axis_names(ds, "profiled")
         self.parameters = axes_of(ds, unit="parameter_unit")
         self.partners = text_rows(ds, "partner", ("profiled", "rank"))
+        self.rests_on = text_rows(ds, "rests_on", ("profiled", "ci_bound"))
         self._numbers: dict[str, np.ndarray] = {}
         self._texts: dict[str, list[str]] = {}
 
@@ -276,6 +278,7 @@ def _profile(columns: _Columns, i: int, level: int) -> Profile:
         n_evaluations=of("n_evaluations", "ci_bound", fill=-1),
         verdict=int(of("verdict", fill=int(Verdict.NOT_REACHED))),
         reason=word("reason"),
+        rests_on=list(dict.fromkeys(name for name in columns.rests_on[i] if name)),
         valley=word("valley"),
         partners=_partners(columns.partners[i], of("partner_shift", "rank"), columns.parameters),
         level=level,
