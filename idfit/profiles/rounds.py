@@ -87,6 +87,7 @@ def in_rounds(
     attrs = start.attrs | {
         "method": options.method,
         "threshold_kind": threshold,
+        "ci_prob": float(levels[-1]),  # of the verdicts
         "objective": best.point.objective,
         "n_rounds": turn,
         "better_by": before - best.point.objective,
