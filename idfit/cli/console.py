@@ -130,7 +130,7 @@ class _Lines:
         now = time.monotonic()
         if (done == total and not self.ended) or now - self.last > _PLAIN_SECONDS:
             self.last = now
-            self.write(f"{self.what} {done}/{total}{_best(self.best)}")
+            self.write(f"{self.what} {done}/{total}{_best(self.what, self.best)}")
         self.ended |= done == total
 
 
@@ -148,7 +148,7 @@ class _Bars:
         if self.task is None:
             self.task = self.progress.add_task(self.what, total=None)
         self.best = min(self.best, _objective(result))
-        text = f"{self.what}{_best(self.best)}"
+        text = f"{self.what}{_best(self.what, self.best)}"
         self.progress.update(self.task, completed=done, total=total, description=text)
 
 
@@ -167,8 +167,9 @@ def _objective(result: Mapping[str, Any] | None) -> float:
     return value if isinstance(value, float) and math.isfinite(value) else math.inf
 
 
-def _best(value: float) -> str:
-    return f" (best {value:.4f})" if math.isfinite(value) else ""
+def _best(what: str, value: float) -> str:
+    """Only a fit looks for the best value: those of other stages are of other data, or held up on purpose."""
+    return f" (best {value:.4f})" if what == "fit" and math.isfinite(value) else ""
 
 
 @contextlib.contextmanager

@@ -24,7 +24,6 @@ ERROR_RATIO = 1.2
 # the method that the others are held against: the first of these that there is
 _REFERENCES = ("profile", "posterior", "bootstrap", "wald")
 _SIDES = ("below", "above")
-_UNKNOWN = "unknown cause"
 # sides of which it is not known whether they have an end
 _UNFINISHED = (SideStatus.BUDGET, SideStatus.FAILED, SideStatus.NOT_REACHED)
 
@@ -141,10 +140,11 @@ def _judged(case: _Case) -> tuple[Agreement, str]:
     reference = next((m for m in _REFERENCES if m in given), None)
     if reference is None or len(given) < 2:
         return Agreement.NOT_COMPARABLE, ""
-    others = [ends for method, ends in given.items() if method != reference]
-    if all(_same(case, given[reference], ends) for ends in others):
+    apart = [method for method, ends in given.items() if not _same(case, given[reference], ends)]
+    if not apart:
         return Agreement.AGREE, ""
-    return Agreement.DISAGREE, next((text for cause in _CAUSES if (text := cause(case))), _UNKNOWN)
+    unknown = f"unknown cause ({', '.join(apart)} against {reference})"
+    return Agreement.DISAGREE, next((text for cause in _CAUSES if (text := cause(case))), unknown)
 
 
 def _same(case: _Case, reference: np.ndarray, ends: np.ndarray) -> bool:

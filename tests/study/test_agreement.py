@@ -268,7 +268,9 @@ def test_observed_and_expected_information_that_differ():
 
 
 def test_what_no_cause_explains_is_said_to_be_unknown():
-    assert told(made_fit(), None, made_profiles(WIDE)) == (Agreement.DISAGREE, "unknown cause")
+    verdict, cause = told(made_fit(), None, made_profiles(WIDE), made_bootstrap(WIDE))
+    assert verdict is Agreement.DISAGREE
+    assert cause == "unknown cause (wald, wald_expected against profile)"
 
 
 def test_fewer_than_two_methods_are_not_comparable():
