@@ -112,7 +112,7 @@ def _disagreements(opinions: xr.Dataset) -> list[str]:
     verdicts = opinions["agreement"].values.tolist()
     apart = [i for i, code in enumerate(verdicts) if code == Agreement.DISAGREE]
     names, causes = opinions["parameter"].values.tolist(), opinions["cause"].values.tolist()
-    methods = ", ".join(str(m) for m in opinions["method"].values)
+    methods = ", ".join(str(m) for m in opinions["source"].values)
     compared = sum(code != Agreement.NOT_COMPARABLE for code in verdicts)
     if not apart:
         return [f"methods ({methods}) agree on {compared} of {len(names)} parameters"]

@@ -25,6 +25,11 @@ class Method(StrEnum):
     integration = "integration"
 
 
+class Opinion(StrEnum):
+    endpoints = "endpoints"
+    integration = "integration"
+
+
 class Sampling(StrEnum):
     sobol = "sobol"
     lhs = "lhs"

@@ -31,6 +31,14 @@ def profile(
         options.Method | None,
         typer.Option("--method", help="path, or endpoints for the limits alone, or integration."),
     ] = None,
+    second_opinion: Annotated[
+        list[options.Opinion] | None,
+        typer.Option(
+            "--second-opinion",
+            help="endpoints or integration: the limits in another way too; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     max_points: Annotated[
         int | None, typer.Option("--max-points", help="Points of one side of a profile.", show_default=False)
     ] = None,
@@ -87,6 +95,8 @@ def profile(
                 max_points=max_points,
             )
         }
+        if second_opinion:
+            tables["second_opinions"] = {"methods": [opinion.value for opinion in second_opinion]}
         if function:
             tables["functions"] = dict(_named_formula(text) for text in function)
         if pairs:

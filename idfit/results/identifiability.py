@@ -220,12 +220,12 @@ _BOOTSTRAP = Group(
 _AGREEMENT = Group(
     coords={
         **_PARAMETER,
-        "method": text("method", "where the interval comes from"),
+        "source": text("source", "where the interval comes from"),
         "ci_bound": _BOUND,
     },
     variables={
         "interval": number(
-            "method parameter ci_bound", "limits on the natural scale; NaN where there are none", _NATURAL
+            "source parameter ci_bound", "limits on the natural scale; NaN where there are none", _NATURAL
         ),
         "agreement": code(
             "parameter", "whether the intervals agree", Agreement, int(Agreement.NOT_COMPARABLE)
@@ -237,6 +237,8 @@ _AGREEMENT = Group(
 IDENTIFIABILITY_GROUPS: Mapping[str, Group] = {
     "fisher": _FISHER,
     "profiles": _PROFILES,
+    "profiles_endpoints": _PROFILES,  # second opinions on the limits
+    "profiles_integration": _PROFILES,
     "function_profiles": _PROFILES,  # of functions of parameters, predictions and new measurements
     "profiles_2d": _PROFILES_2D,
     "identifiability_test": _TEST,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,8 @@ TOLERANCE = 0.2
 ASYMMETRIC = 1.5
 #: share of the information along a parameter above which its prior shapes the interval
 PRIOR_SHARE = 0.5
+#: bias of the bootstrap's estimates, in their standard errors, that shifts their percentiles
+BIAS = 0.2
 #: ratio of standard errors above which observed and expected information differ
 ERROR_RATIO = 1.2
 # the method that the others are held against: the first of these that there is
@@ -34,13 +37,16 @@ def agreement(
     profiles: xr.Dataset | None,
     bootstrap: xr.Dataset | None = None,
     posterior: xr.Dataset | None = None,
+    opinions: Mapping[str, xr.Dataset] | None = None,
 ) -> xr.Dataset:
     """Intervals of each parameter by every method, and whether they agree.
 
     wald, wald_expected : estimate ± √(2·rise)·standard error on the estimation scale, from the observed and
     the expected information, where rise is that of the profiles' threshold (χ² or F, so that like is
     compared with like; √(2·rise) = 1.96 for χ² at 95 %). profile : its interval; bootstrap : percentiles;
-    posterior : quantiles over (chain, draw) of a variable for each parameter on its natural scale.
+    posterior : quantiles over (chain, draw) of a variable for each parameter on its natural scale; opinions :
+    profiles by other methods (endpoints, integration). wald_expected is shown beside wald, and judged only
+    where there is no observed information.
 
     Intervals agree if each finite limit lies within a fifth of the reference's half-width on that side, on
     the estimation scale, and if the same sides are open. The reference is the profile, or the posterior,
@@ -56,6 +62,8 @@ def agreement(
     limits = _curvature_limits(fit, fisher, math.sqrt(2.0 * rise))
     if profiles is not None:
         limits["profile"] = _profile_limits(profiles, names, level)
+    for method, other in (opinions or {}).items():
+        limits[method] = _profile_limits(other, names, level)
     if bootstrap is not None:
         limits["bootstrap"] = _bootstrap_limits(
             bootstrap, names, level, _natural_ends(profiles, names, level)
@@ -65,7 +73,16 @@ def agreement(
     kind = "chi2" if profiles is None else str(profiles.attrs.get("threshold_kind", "chi2"))
     judged = {m: v for m, v in limits.items() if m != "bootstrap" or kind == "chi2"}
     cases = [
-        _Case(i, name, {m: v[i] for m, v in judged.items()}, fit, fisher, _row(profiles, name, level), rise)
+        _Case(
+            i,
+            name,
+            {m: v[i] for m, v in judged.items()},
+            fit,
+            fisher,
+            _row(profiles, name, level),
+            rise,
+            None if bootstrap is None else bootstrap.sel(parameter=name),
+        )
         for i, name in enumerate(names)
     ]
     verdicts = [_judged(case) for case in cases]
@@ -77,7 +94,7 @@ def agreement(
             "agreement": [int(a) for a, _ in verdicts],
             "cause": [cause for _, cause in verdicts],
         },
-        {"parameter": names, "scale": scale, "unit": _units(fit), "method": list(limits)},
+        {"parameter": names, "scale": scale, "unit": _units(fit), "source": list(limits)},
         {
             "ci_prob": level,
             "threshold_kind": kind,
@@ -99,6 +116,7 @@ class _Case:
     fisher: xr.Dataset | None = field(repr=False)
     profile: xr.Dataset | None = field(repr=False)
     rise: float
+    bootstrap: xr.Dataset | None = field(default=None, repr=False)
 
     @property
     def given(self) -> dict[str, np.ndarray]:
@@ -140,11 +158,17 @@ def _judged(case: _Case) -> tuple[Agreement, str]:
     reference = next((m for m in _REFERENCES if m in given), None)
     if reference is None or len(given) < 2:
         return Agreement.NOT_COMPARABLE, ""
-    apart = [method for method, ends in given.items() if not _same(case, given[reference], ends)]
+    shown_only = {"wald_expected"} if "wald" in given else set()
+    apart = [
+        method
+        for method, ends in given.items()
+        if method not in shown_only and not _same(case, given[reference], ends)
+    ]
     if not apart:
         return Agreement.AGREE, ""
     unknown = f"unknown cause ({', '.join(apart)} against {reference})"
-    return Agreement.DISAGREE, next((text for cause in _CAUSES if (text := cause(case))), unknown)
+    causes = _CAUSES_OF_ONE.get(apart[0], _CAUSES) if len(apart) == 1 else _CAUSES
+    return Agreement.DISAGREE, next((text for cause in causes if (text := cause(case))), unknown)
 
 
 def _same(case: _Case, reference: np.ndarray, ends: np.ndarray) -> bool:
@@ -238,7 +262,44 @@ def _curved(case: _Case) -> str:
     return f"observed and expected information differ (errors {ratio:.2g} : 1), the model is strongly curved"
 
 
-_CAUSES = (_at_a_bound, _open_where_curved, _asymmetric, _second_optimum, _shaped_by_the_prior, _curved)
+def _biased(case: _Case) -> str:
+    """Percentiles lie where the estimates lie: off the best fit by the bias of the estimator."""
+    if case.bootstrap is None:
+        return ""
+    at = case.bootstrap.sel(space="estimation")
+    bias, error = float(at["bias"]), float(at["standard_error"])
+    if not abs(bias) > BIAS * error:
+        return ""
+    where = "below" if bias < 0 else "above"
+    return f"the bootstrap's estimates lie {abs(bias) / error:.2g} standard errors {where} the best fit: bias"
+
+
+def _one_branch(case: _Case) -> str:
+    return _second_optimum(case) or "the endpoints follow one branch only, the path tries others"
+
+
+def _lost_path(case: _Case) -> str:
+    return (
+        "the integration has lost the path: another parameter meets or leaves its bound, or the Hessian "
+        "hardly determines it"
+    )
+
+
+_CAUSES = (
+    _at_a_bound,
+    _open_where_curved,
+    _asymmetric,
+    _second_optimum,
+    _shaped_by_the_prior,
+    _curved,
+    _biased,
+)
+# where one method alone differs, its own failing comes first
+_CAUSES_OF_ONE = {
+    "bootstrap": (_at_a_bound, _biased, *_CAUSES[1:]),
+    "endpoints": (_one_branch,),
+    "integration": (_lost_path,),
+}
 
 
 def _level_and_rise(profiles: xr.Dataset | None) -> tuple[float, float]:

@@ -42,6 +42,14 @@ class ProfilesTable(BaseModel):
     max_points: int = 100
 
 
+class OpinionsTable(BaseModel):
+    """Other ways to the limits of the profiles, held against them by the agreement of the methods."""
+
+    model_config = _TABLE
+
+    methods: list[Literal["endpoints", "integration"]] = ["endpoints"]
+
+
 class FunctionTable(BaseModel):
     """A quantity to profile: a formula of the parameters, or of states and observables too with a time."""
 
@@ -93,6 +101,7 @@ Function = Annotated[FunctionTable, BeforeValidator(_as_table)]
 TABLES: dict[str, type[BaseModel]] = {
     "fisher": FisherTable,
     "profiles": ProfilesTable,
+    "second_opinions": OpinionsTable,
     "functions": FunctionTable,
     "profiles_2d": PairsTable,
     "identifiability_test": QuickTestTable,
@@ -126,6 +135,8 @@ def out_of_range(recipe: Any) -> Iterator[Fault]:
         yield from _in_function(name, function)
     if recipe.profiles_2d is not None:
         yield from _in_pairs(recipe.profiles_2d)
+    if recipe.second_opinions is not None:
+        yield from _distinct(("second_opinions", "methods"), list(recipe.second_opinions.methods))
     test, bootstrap = recipe.identifiability_test, recipe.bootstrap
     if test is not None and not (math.isfinite(test.radius) and test.radius > 0.0):
         yield ("identifiability_test", "radius"), test.radius, "must be a positive number", "1 is a decade"

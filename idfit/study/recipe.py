@@ -24,7 +24,12 @@ SMALLEST_TOLERANCE, LARGE_TOLERANCE = 1e-14, 1e-3
 _MAX_SEED = 2**63 - 1
 # tables whose keys are options of the command line, and options that are named otherwise
 _BY_KEY = ("fit", "solver", "profiles", "profiles_2d")
-_OPTIONS = {"functions": "function", "identifiability_test": "test", "bootstrap": "bootstrap"}
+_OPTIONS = {
+    "functions": "function",
+    "identifiability_test": "test",
+    "bootstrap": "bootstrap",
+    "second_opinions": "second-opinion",
+}
 
 
 class FitOptions(BaseModel):
@@ -68,6 +73,7 @@ class Recipe(BaseModel):
     profiles: analyses.ProfilesTable | None = None
     functions: dict[str, analyses.Function] = {}
     profiles_2d: analyses.PairsTable | None = None
+    second_opinions: analyses.OpinionsTable | None = None
     identifiability_test: analyses.QuickTestTable | None = None
     bootstrap: analyses.BootstrapTable | None = None
 

@@ -18,6 +18,8 @@ from idfit.study.recipe import Recipe
 from idfit.tasks import Runner
 
 Groups = dict[str, xr.Dataset]
+#: second opinions on the limits of profiles
+OPINIONS = ("endpoints", "integration")
 # of the objective; what lies lower by less is the same optimum, polished
 _BETTER = 1e-3
 
@@ -27,7 +29,7 @@ class Stage:
     """One analysis: `work` makes the dataset of `group`, `faults` says what is missing in it.
 
     table : of the recipe, which asks for it; says : what is being done, in words; has_tasks : whether its
-    tasks are kept in a journal, so that it can be continued.
+    tasks are kept in a journal, so that it can be continued; method : of a second opinion.
     """
 
     group: str
@@ -36,8 +38,11 @@ class Stage:
     work: Callable[[Problem, Groups, Recipe, Runner], xr.Dataset]
     faults: Callable[[xr.Dataset], list[str]]
     has_tasks: bool = True
+    method: str = ""
 
     def asked(self, recipe: Recipe) -> bool:
+        if self.method:
+            return recipe.second_opinions is not None and self.method in recipe.second_opinions.methods
         if self.table == "fisher":
             return recipe.fisher.enabled
         if self.table == "agreement":
@@ -46,8 +51,11 @@ class Stage:
 
     def identity(self, recipe: Recipe) -> dict[str, str]:
         """The options that decide its numbers, each by name."""
-        options = decisive(self.table, getattr(recipe, self.table))
-        if self.table in ("functions", "profiles_2d", "identifiability_test"):
+        options = {} if self.method else decisive(self.table, getattr(recipe, self.table))
+        if self.method:
+            shared = decisive("profiles", levels_of(recipe))
+            options |= {name: value for name, value in shared.items() if name != "profiles.method"}
+        elif self.table in ("functions", "profiles_2d", "identifiability_test"):
             shared = decisive("profiles", levels_of(recipe))
             options |= {
                 n: v for n, v in shared.items() if n not in ("profiles.parameters", "profiles.method")
@@ -145,6 +153,26 @@ def _profiles(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) 
     )
 
 
+def _opinion(method: str) -> Callable[[Problem, Groups, Recipe, Runner], xr.Dataset]:
+    """The stage that finds the limits of the profiles in another way."""
+
+    def work(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+        from idfit.profiles import profile
+
+        asked = levels_of(recipe)
+        return profile(
+            problem,
+            best_known(groups),
+            asked.parameters,
+            asked.ci_prob,
+            asked.threshold,
+            options=_profile_options(recipe, method),
+            runner=runner,
+        )
+
+    return work
+
+
 def _fisher(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
     from idfit.fisher import fisher_information
 
@@ -197,7 +225,7 @@ def _bootstrap(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
 def _agreement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
     return agreement(
         groups["fit"], groups.get("fisher"), groups.get("profiles"), groups.get("bootstrap"),
-        groups.get("posterior"),
+        groups.get("posterior"), {m: groups[f"profiles_{m}"] for m in OPINIONS if f"profiles_{m}" in groups},
     )  # fmt: skip
 
 
@@ -236,6 +264,10 @@ def _nothing(made: xr.Dataset) -> list[str]:
 #: In this order. The information follows the profiles, as they may have met a better optimum.
 STAGES = (
     Stage("profiles", "profiles", "profiles", _profiles, _without_verdict),
+    *(
+        Stage(f"profiles_{m}", "second_opinions", f"limits by {m}", _opinion(m), _without_verdict, method=m)
+        for m in OPINIONS
+    ),
     Stage("fisher", "fisher", "Fisher information", _fisher, _nothing, has_tasks=False),
     Stage("function_profiles", "functions", "profiles of functions", _functions, _without_verdict),
     Stage("profiles_2d", "profiles_2d", "2-D profiles", _pairs, _lost_cells),

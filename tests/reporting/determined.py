@@ -421,7 +421,7 @@ def agreement() -> xr.Dataset:
             "parameter": list(PARAMETERS),
             "scale": list(SCALES),
             "unit": list(UNITS),
-            "method": ["wald", "profile", "bootstrap"],
+            "source": ["wald", "profile", "bootstrap"],
         },
         {"ci_prob": 0.95},
     )

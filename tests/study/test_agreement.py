@@ -123,7 +123,7 @@ def made_profiles(
     )  # fmt: skip
 
 
-def made_bootstrap(ends=None, on_bound=((0.0, 0.0), (0.0, 0.0))):
+def made_bootstrap(ends=None, on_bound=((0.0, 0.0), (0.0, 0.0)), bias=0.0):
     ends = CENTRE[:, None] + Z * np.outer(ERROR, [-1, 1]) if ends is None else np.asarray(ends, dtype=float)
     both = np.stack([ends, natural(ends)])[:, :, None, :]
     flat = np.zeros((2, 2))
@@ -133,7 +133,7 @@ def made_bootstrap(ends=None, on_bound=((0.0, 0.0), (0.0, 0.0))):
             "theta": np.tile(CENTRE, (4, 1)),
             "objective": np.zeros(4),
             "status": [int(Status.CONVERGED)] * 4,
-            "mean": flat, "standard_error": flat, "bias": flat,
+            "mean": flat, "standard_error": flat + ERROR, "bias": flat + bias * ERROR,
             "interval": both,
             "on_bound": np.asarray(on_bound),
         },
@@ -153,7 +153,7 @@ def told(*arguments, **named):
 
 
 def interval(found, method, parameter=None):
-    limits = found["interval"].values[found["method"].values.tolist().index(method)]
+    limits = found["interval"].values[found["source"].values.tolist().index(method)]
     return limits if parameter is None else limits[NAMES.index(parameter)]
 
 
@@ -165,11 +165,11 @@ def changed(i, side, value):
 
 def test_four_methods_of_one_parabola_agree_in_natural_units():
     found = agreement(made_fit(), made_fisher(), made_profiles(), made_bootstrap(), made_posterior())
-    assert found["method"].values.tolist() == ["wald", "wald_expected", "profile", "bootstrap", "posterior"]
+    assert found["source"].values.tolist() == ["wald", "wald_expected", "profile", "bootstrap", "posterior"]
     assert found["agreement"].values.tolist() == [Agreement.AGREE] * 2
     assert found["cause"].values.tolist() == ["", ""]
     half = Z * ERROR
-    for method in found["method"].values:
+    for method in found["source"].values:
         assert interval(found, method, "a") == pytest.approx([1 - half[0], 1 + half[0]], abs=1e-3)
         assert interval(found, method, "b") == pytest.approx(
             10 ** np.array([2 - half[1], 2 + half[1]]), rel=2e-3
@@ -270,7 +270,7 @@ def test_observed_and_expected_information_that_differ():
 def test_what_no_cause_explains_is_said_to_be_unknown():
     verdict, cause = told(made_fit(), None, made_profiles(WIDE), made_bootstrap(WIDE))
     assert verdict is Agreement.DISAGREE
-    assert cause == "unknown cause (wald, wald_expected against profile)"
+    assert cause == "unknown cause (wald against profile)"
 
 
 def test_fewer_than_two_methods_are_not_comparable():
@@ -330,3 +330,29 @@ def test_without_a_profile_of_it_the_others_are_compared():
 def test_curvature_is_taken_where_the_information_was_computed():
     moved = agreement(made_fit(), made_fisher(theta=CENTRE + 0.5), made_profiles())
     assert interval(moved, "wald", "a") == pytest.approx([1.304, 1.696], abs=1e-3)
+
+
+def test_a_biased_bootstrap_is_told_from_an_unknown_cause():
+    ends = changed(0, 1, 1 + 0.5 * Z * 0.1)
+    assert told(made_fit(), None, made_profiles(), made_bootstrap(ends, bias=-0.3))[1] == (
+        "the bootstrap's estimates lie 0.3 standard errors below the best fit: bias"
+    )
+    assert told(made_fit(), None, made_profiles(), made_bootstrap(ends, bias=0.1))[1].startswith(
+        "unknown cause"
+    )
+
+
+@pytest.mark.parametrize(("method", "words"), [("endpoints", "one branch"), ("integration", "lost the path")])
+def test_second_opinions_on_the_limits(method, words):
+    same, other = made_profiles(), made_profiles(changed(0, 1, 1 + 0.5 * Z * 0.1))
+    assert told(made_fit(), None, made_profiles(), opinions={method: same})[0] is Agreement.AGREE
+    verdict, cause = told(made_fit(), None, made_profiles(), opinions={method: other})
+    assert verdict is Agreement.DISAGREE
+    assert words in cause
+
+
+def test_the_expected_information_is_judged_only_where_there_is_no_observed_one():
+    wide = made_fit(expected=5 * ERROR)
+    assert told(wide, None, made_profiles())[0] is Agreement.AGREE
+    alone = made_fit(error=np.full(2, np.nan), expected=5 * ERROR)
+    assert told(alone, None, made_profiles())[0] is Agreement.DISAGREE

@@ -18,6 +18,7 @@ from idfit.study.analyses import (
     BootstrapTable,
     FisherTable,
     FunctionTable,
+    OpinionsTable,
     PairsTable,
     ProfilesTable,
     QuickTestTable,
@@ -30,6 +31,7 @@ from tests.study.decay import chi2_along_k, decay_recipe
 
 EVERYTHING = {
     "profiles": ProfilesTable(),
+    "second_opinions": OpinionsTable(methods=["endpoints", "integration"]),
     "functions": {"life": FunctionTable(formula="ln(2)/k", unit="h", scale="log10")},
     "profiles_2d": PairsTable(pairs=[["a", "k"]], cells=5),
     "identifiability_test": QuickTestTable(),
@@ -69,12 +71,23 @@ def test_each_stage_makes_its_group_and_is_announced(whole):
     assert [line for line in said if line.startswith("computing: ")] == [
         f"computing: {stage.says}" for stage in STAGES
     ]
-    assert outcome.study["agreement"]["method"].values.tolist() == [
+    assert outcome.study["agreement"]["source"].values.tolist() == [
         "wald",
         "wald_expected",
         "profile",
+        "endpoints",
+        "integration",
         "bootstrap",
     ]
+
+
+def test_second_opinions_give_the_limits_of_the_path(whole):
+    _, outcome, _ = whole
+    path = outcome.study["profiles"]["interval"].values
+    for method in ("endpoints", "integration"):
+        other = outcome.study[f"profiles_{method}"]
+        assert other.attrs["method"] == method
+        assert other["interval"].values == pytest.approx(path, rel=2e-3)
 
 
 def test_the_profile_has_the_limits_of_a_grid_search(whole):
@@ -92,7 +105,7 @@ def test_the_profile_has_the_limits_of_a_grid_search(whole):
 def test_the_methods_agree_where_the_likelihood_is_nearly_quadratic(whole):
     _, outcome, _ = whole
     opinions = outcome.study["agreement"].to_dataset()
-    limits = dict(zip(opinions["method"].values.tolist(), opinions["interval"].values, strict=True))
+    limits = dict(zip(opinions["source"].values.tolist(), opinions["interval"].values, strict=True))
     assert limits["wald"] == pytest.approx(limits["profile"], rel=0.02)
     codes = {Agreement(int(code)) for code in opinions["agreement"]}
     assert codes <= {Agreement.AGREE, Agreement.DISAGREE}  # six replicates say little

@@ -56,7 +56,7 @@ def test_a_study_comes_back_as_it_was(stored):
 
 def test_a_variable_with_the_name_of_its_group_is_read_too(tmp_path):
     values = {"interval": np.zeros((1, 1, 2)), "agreement": [2], "cause": ["a valley"]}
-    opinions = dataset("agreement", values, {"parameter": ["k"], "scale": ["lin"], "method": ["wald"]})
+    opinions = dataset("agreement", values, {"parameter": ["k"], "scale": ["lin"], "source": ["wald"]})
     save_study(small_study().assign({"agreement": xr.DataTree(opinions)}), tmp_path / "study.nc")
     back = open_study(tmp_path / "study.nc")
     assert back["agreement"].to_dataset()["agreement"].values.tolist() == [2]

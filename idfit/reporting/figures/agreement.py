@@ -15,6 +15,8 @@ COLOURS = {
     "wald": "#66717f",
     "wald_expected": "#a3abb5",
     "profile": "#1f6fa8",
+    "endpoints": "#5b9bc8",
+    "integration": "#7a6cc0",
     "bootstrap": "#d98200",
     "posterior": "#1a936f",
 }
@@ -26,9 +28,8 @@ def method_words(method: str) -> str:
     >>> method_words("wald"), method_words("mcmc_2")
     ('Wald', 'mcmc 2')
     """
-    return {"wald": "Wald", "wald_expected": "Wald (exp.)"}.get(
-        method, style.label(method.replace("_", " "), 20)
-    )
+    known = {"wald": "Wald", "wald_expected": "Wald (exp.)", "endpoints": "limits alone"}
+    return known.get(method, style.label(method.replace("_", " "), 20))
 
 
 def agreement_pages(study: xr.DataTree | xr.Dataset) -> list[list[int]]:

@@ -115,13 +115,13 @@ class Opinions:
 
 def read_agreement(study: xr.DataTree | xr.Dataset) -> Opinions | None:
     ds = group(study, "agreement")
-    if ds is None or not ds.sizes.get("parameter") or not ds.sizes.get("method"):
+    if ds is None or not ds.sizes.get("parameter") or not ds.sizes.get("source"):
         return None
     prob = scalar(ds, "ci_prob")
     return Opinions(
         parameters=axes_of(ds),
-        methods=axis_names(ds, "method"),
-        interval=numbers(ds, "interval", ("method", "parameter", "ci_bound")),
+        methods=axis_names(ds, "source"),
+        interval=numbers(ds, "interval", ("source", "parameter", "ci_bound")),
         agreement=numbers(ds, "agreement", ("parameter",), int(Agreement.NOT_COMPARABLE)).astype(int),
         cause=texts(ds, "cause", "parameter"),
         prob=prob if np.isfinite(prob) else 0.95,
