@@ -85,15 +85,28 @@ def further_lines(study: xr.DataTree) -> list[str]:
     if (functions := group(study, "function_profiles")) is not None:
         lines += profile_lines(functions)
     if (test := group(study, "identifiability_test")) is not None:
-        lines.append(
-            f"identifiability test: {Verdict(int(test['verdict'])).sentence} (least rise "
-            f"{float(test['least_rise']):.4g} at a distance of {float(test['radius']):g})"
-        )
+        lines.append(test_line(test))
     if (replicates := group(study, "bootstrap")) is not None:
         lines.append(f"bootstrap: {replicates.sizes['replicate']} replicates")
     if (opinions := group(study, "agreement")) is not None:
         lines += _disagreements(opinions)
     return lines
+
+
+def test_line(test: xr.Dataset) -> str:
+    """What the quick test says of all parameters together, and where the objective rises least."""
+    share, names = np.abs(test["direction"].values), test["parameter"].values.tolist()
+    most = [i for i in np.argsort(-share, kind="stable")[:_MOST_PARTNERS] if share[i] > _LARGE_SHARE]
+    along = ", ".join(names[i] for i in most)
+    words = {
+        Verdict.IDENTIFIABLE: "every parameter is determined to within the radius",
+        Verdict.OPEN_BOTH: f"not every parameter is determined to within the radius, least {along}",
+        Verdict.FLAT: f"a direction is flat: {along}",
+    }.get(Verdict(int(test["verdict"])), "no verdict")
+    return (
+        f"identifiability test: {words} (least rise {float(test['least_rise']):.4g} at a distance of "
+        f"{float(test['radius']):g})"
+    )
 
 
 def information_line(info: xr.Dataset) -> str:

@@ -15,6 +15,7 @@ from idfit.reporting.figures.agreement import method_words
 from idfit.reporting.reading import Profile
 from idfit.reporting.summary import companions
 from idfit.reporting.tables import identifiability, status_words
+from idfit.results import Verdict
 
 _MOST_ROWS = 400
 
@@ -200,6 +201,14 @@ def _curvatures(found: reading.Fisher) -> list[dict]:
     return rows
 
 
+# a test of all parameters together: its verdict is about the worst direction
+_TEST_SAYS = {
+    int(Verdict.IDENTIFIABLE): "So every parameter is determined to within the radius.",
+    int(Verdict.OPEN_BOTH): "So not every parameter is determined to within the radius.",
+    int(Verdict.FLAT): "So there is a direction of which the data say nothing that far.",
+}
+
+
 def _quick_test(study: xr.DataTree) -> dict | None:
     test = reading.read_test(study)
     if test is None:
@@ -210,8 +219,9 @@ def _quick_test(study: xr.DataTree) -> dict | None:
         f"All parameters at once: {numerals.count(n, 'refit')} on a sphere of radius "
         f"{numerals.short_number(test.radius, 3)} around the best fit (in decades of logarithmic "
         f"parameters) looked for the direction in which the objective rises least. {finished} of {n} "
-        f"ended with a value; the least rise is {numerals.number(test.least_rise, 2)}."
-    )
+        f"ended with a value; the least rise is {numerals.number(test.least_rise, 2)}. "
+        f"{_TEST_SAYS.get(test.verdict, '')}"
+    ).strip()
     order = [int(i) for i in np.argsort(-np.abs(np.nan_to_num(test.direction)), kind="stable")]
     rows = [
         {"name": test.parameters[i].name, "component": _component(float(test.direction[i]))}

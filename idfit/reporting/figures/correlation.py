@@ -67,6 +67,7 @@ def correlation_caption(study: xr.DataTree | xr.Dataset) -> str:
     )
     if not np.isfinite(fisher.correlation).all():
         text += (
-            " Hatched: no correlation exists, because the data leave a direction with these parameters open."
+            " Hatched: there is none, as the parameter stands on a bound or the data leave a direction with "
+            "it open."
         )
     return text
