@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,11 @@ class Picture:
     caption: str
 
 
-def render_report(study: xr.DataTree) -> str:
-    """The whole page as text; the same study gives the same bytes."""
+def render_report(study: xr.DataTree, drawn: Iterable[Drawing] | None = None) -> str:
+    """The whole page as text, with the figures `drawn` already if given; the same study gives the same
+    bytes."""
     pictures: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
-    for drawing in drawings(study):
+    for drawing in drawings(study) if drawn is None else drawn:
         pictures[drawing.section].append(_picture(drawing))
     text = (
         _environment()
@@ -67,10 +69,12 @@ def render_report(study: xr.DataTree) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def write_report(study: xr.DataTree, path: str | os.PathLike[str]) -> None:
+def write_report(
+    study: xr.DataTree, path: str | os.PathLike[str], drawn: Iterable[Drawing] | None = None
+) -> None:
     """Write the report to `path`, all of it or nothing; raises `StorageError` when the place refuses it."""
     path = Path(path)
-    content = render_report(study)
+    content = render_report(study, drawn)
     with contextlib.suppress(OSError):  # what cannot be made is reported by the writing
         path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)

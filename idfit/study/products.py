@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import xarray as xr
 
 from idfit.errors import StorageError
 from idfit.reporting import save_figures, write_report, write_tables
+from idfit.reporting.figures import Drawing, drawings
 from idfit.study.directory import FIGURES, REPORT_FILE, TABLES
 from idfit.study.store import open_study
 
@@ -23,10 +25,15 @@ def write_products(study: xr.DataTree, directory: Path, say: Callable[[str], Non
     """Tables, report and figures of a stored study; returns what could not be drawn, as the data are safe."""
     say("writing tables, report and figures")
     failed = []
+
+    @functools.cache
+    def drawn() -> list[Drawing]:
+        return list(drawings(study))
+
     for what, write in (
         (TABLES, lambda: write_tables(study, directory / TABLES)),
-        (REPORT_FILE, lambda: write_report(study, directory / REPORT_FILE)),
-        (FIGURES, lambda: save_figures(study, directory / FIGURES)),
+        (REPORT_FILE, lambda: write_report(study, directory / REPORT_FILE, drawn())),
+        (FIGURES, lambda: save_figures(study, directory / FIGURES, drawn())),
     ):
         try:
             write()

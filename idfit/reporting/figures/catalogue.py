@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,13 +124,16 @@ def _numbered(name: str, i: int, pages: Sequence[object]) -> str:
     return f"{name}_{i + 1}" if len(pages) > 1 else name
 
 
-def save_figures(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write every figure as ``<name>.svg`` and ``<name>.pdf``; returns the files."""
+def save_figures(
+    study: xr.DataTree, folder: str | os.PathLike[str], drawn: Iterable[Drawing] | None = None
+) -> list[Path]:
+    """Write every figure as ``<name>.svg`` and ``<name>.pdf``, those `drawn` already if given; returns the
+    files."""
     folder = Path(folder)
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for drawing in drawings(study):
+        for drawing in drawings(study) if drawn is None else drawn:
             for suffix, content in (
                 (".svg", style.to_svg(drawing.figure).encode()),
                 (".pdf", style.to_pdf(drawing.figure)),
