@@ -179,7 +179,7 @@ def test_r18_d35_resuming_after_a_change_is_refused_with_the_part(recipe, tmp_pa
 
 
 def test_r24_a_report_that_cannot_be_drawn_does_not_lose_the_fit(recipe, tmp_path, monkeypatch):
-    def broken(study, path):
+    def broken(study, path, drawn):
         raise RuntimeError("no such font")
 
     monkeypatch.setattr(products, "write_report", broken)
