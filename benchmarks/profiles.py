@@ -12,25 +12,14 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from measuring import Goal, Table, problem_of, show
+from measuring import EXPECTED, Goal, Table, problem_of, show
 from scipy.optimize import Bounds, minimize
 
 import idfit
 from idfit.profiles import profile
 
 GOAL, PEER = 1.5, 31.0
-# log10; computed with scipy at tight tolerances, to 1e-3
-LIMITS = {
-    "Epo_degradation_BaF3": (-1.7273, -1.4028),
-    "k_exp_hetero": (-np.inf, -3.0428),
-    "k_exp_homo": (-2.5291, -1.9229),
-    "k_imp_hetero": (-1.9029, -1.6668),
-    "k_imp_homo": (0.1606, np.inf),
-    "k_phos": (4.1124, 4.2895),
-    "sd_pSTAT5A_rel": (0.4214, 0.7791),
-    "sd_pSTAT5B_rel": (0.6745, 0.9981),
-    "sd_rSTAT5A_rel": (0.3578, 0.6767),
-}
+LIMITS = EXPECTED["boehm"]["limits_95"]
 RISE = 1.92072941
 METHODS = ("path", "endpoints", "integration")
 REPEATS = 3

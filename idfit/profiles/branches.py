@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,78 +31,85 @@ def visit(
     stop: np.ndarray,
 ) -> None:
     """Add to the side what other fits, (theta, objective) each, show on it. Changes the side in place."""
-    start = side.points[0]
+    visitor = _Visitor(target, side, course, curvature, elsewhere, stop)
     for theta, objective in others:
-        value = target.value_at(theta)
-        if stop[0] or not math.isfinite(value) or (value - start.value) * course.direction <= 0.0:
-            continue
-        if objective > _known(side, value, course) - _CLEARLY_LOWER:
-            continue
-        point = target.refit(value, theta, curvature.copy(), stop, Aim(near=0.01 * course.first))
-        side.n_evaluations += point.n_evaluations
-        if not point.usable or point.objective > _known(side, point.value, course) - _CLEARLY_LOWER:
-            continue
-        if (point.value - side.points[-1].value) * course.direction > 0.0:
-            _append(target, side, point, course, curvature, elsewhere, stop)
+        if not stop[0]:
+            visitor.look_at(theta, objective)
+
+
+@dataclass(frozen=True)
+class _Visitor:
+    """A side that is being completed, and what it takes to follow it."""
+
+    target: Target
+    side: Side
+    course: Course
+    curvature: np.ndarray
+    elsewhere: Elsewhere
+    stop: np.ndarray
+
+    def look_at(self, theta: np.ndarray, objective: float) -> None:
+        """Give the fit its own path if it lies on this side, clearly below what is known there."""
+        value = self.target.value_at(theta)
+        if not (math.isfinite(value) and self._beyond(value, self.side.points[0].value)):
+            return
+        if objective > self._known(value) - _CLEARLY_LOWER:
+            return
+        aim = Aim(near=0.01 * self.course.first)
+        point = self.target.refit(value, theta, self.curvature.copy(), self.stop, aim)
+        self.side.n_evaluations += point.n_evaluations
+        if not point.usable or point.objective > self._known(point.value) - _CLEARLY_LOWER:
+            return
+        if self._beyond(point.value, self.side.points[-1].value):
+            self._append(point)
         else:
-            _insert(target, side, point, course, curvature, elsewhere, stop)
+            self._insert(point)
 
+    def _beyond(self, value: float, other: float) -> bool:
+        return (value - other) * self.course.direction > 0.0
 
-def _known(side: Side, value: float, course: Course) -> float:
-    """The objective of the side at a value; beyond its end its ceiling, or nothing new if it did not rise."""
-    points = side.points
-    if (value - points[-1].value) * course.direction > 0.0:
-        return points[0].objective + course.ceiling if side.end is End.ROSE else -math.inf
-    values = np.array([p.value for p in points]) * course.direction
-    return float(np.interp(value * course.direction, values, [p.objective for p in points]))
+    def _known(self, value: float) -> float:
+        """The objective of the side at a value; beyond its end its ceiling, or nothing new if it did not
+        rise."""
+        points, direction = self.side.points, self.course.direction
+        if self._beyond(value, points[-1].value):
+            return points[0].objective + self.course.ceiling if self.side.end is End.ROSE else -math.inf
+        values = np.array([p.value for p in points]) * direction
+        return float(np.interp(value * direction, values, [p.objective for p in points]))
 
+    def _follow(self, point: Point, course: Course) -> Side:
+        lowest = self.side.points[0].objective
+        found = follow(self.target, point, course, self.curvature.copy(), self.elsewhere, self.stop, lowest)
+        self.side.n_evaluations += found.n_evaluations
+        return found
 
-def _append(
-    target: Target,
-    side: Side,
-    point: Point,
-    course: Course,
-    curvature: np.ndarray,
-    elsewhere: Elsewhere,
-    stop: np.ndarray,
-) -> None:
-    """A piece beyond the end: inward until it meets the end or rises, then outward like any side."""
-    lowest, end = side.points[0].objective, side.points[-1].value
-    inward = Course(
-        -course.direction, end, course.first, course.longest, course.aim, course.ceiling, course.max_points
-    )
-    inner = follow(target, point, inward, curvature.copy(), elsewhere, stop, lowest)
-    outer = follow(target, point, course, curvature.copy(), elsewhere, stop, lowest)
-    # the flag of a jump belongs to the outer one of two points
-    inner_jumps = [*inner.jumps[1:], True]
-    joined = len(side.points)
-    side.points += [*inner.points[:0:-1], point, *outer.points[1:]]
-    side.jumps += [*inner_jumps[::-1], *outer.jumps[1:]]
-    side.end, side.reason = outer.end, outer.reason
-    side.n_evaluations += inner.n_evaluations + outer.n_evaluations
-    spread(target, side, joined, -1, curvature, stop)
+    def _spread(self, k: int, way: int) -> int:
+        return spread(self.target, self.side, k, way, self.curvature, self.stop)
 
+    def _append(self, point: Point) -> None:
+        """A piece beyond the end: inward until it meets the end or rises, then outward like any side."""
+        side = self.side
+        end = side.points[-1].value
+        inner = self._follow(point, replace(self.course, direction=-self.course.direction, limit=end))
+        outer = self._follow(point, self.course)
+        joined = len(side.points)
+        side.points += [*inner.points[:0:-1], point, *outer.points[1:]]
+        # the flag of a jump belongs to the outer one of two points
+        side.jumps += [True, *inner.jumps[:0:-1], *outer.jumps[1:]]
+        side.end, side.reason = outer.end, outer.reason
+        self._spread(joined, -1)
 
-def _insert(
-    target: Target,
-    side: Side,
-    point: Point,
-    course: Course,
-    curvature: np.ndarray,
-    elsewhere: Elsewhere,
-    stop: np.ndarray,
-) -> None:
-    """A lower branch within the side: it takes the place of the old one both ways, as far as it is lower."""
-    k = next(i for i, p in enumerate(side.points) if (p.value - point.value) * course.direction >= 0.0)
-    side.points.insert(k, point)
-    side.jumps.insert(k, True)
-    side.jumps[k + 1] = True
-    spread(target, side, k, -1, curvature, stop)
-    last = spread(target, side, k, 1, curvature, stop)
-    if last == len(side.points) - 1 and not stop[0]:
-        lowest = side.points[0].objective
-        rest = follow(target, side.points[-1], course, curvature.copy(), elsewhere, stop, lowest)
-        side.points += rest.points[1:]
-        side.jumps += rest.jumps[1:]
-        side.end, side.reason = rest.end, rest.reason
-        side.n_evaluations += rest.n_evaluations
+    def _insert(self, point: Point) -> None:
+        """A lower branch within the side: it takes the place of the old one both ways, as far as it is
+        lower."""
+        side = self.side
+        k = next(i for i, p in enumerate(side.points) if not self._beyond(point.value, p.value))
+        side.points.insert(k, point)
+        side.jumps.insert(k, True)
+        side.jumps[k + 1] = True
+        self._spread(k, -1)
+        if self._spread(k, 1) == len(side.points) - 1 and not self.stop[0]:
+            rest = self._follow(side.points[-1], self.course)
+            side.points += rest.points[1:]
+            side.jumps += rest.jumps[1:]
+            side.end, side.reason = rest.end, rest.reason

@@ -90,18 +90,10 @@ class FunctionTarget:
 
     def moved(self, point: Point, value: float) -> np.ndarray:
         """Along H⁻¹∇g, the direction in which g changes at the least cost."""
-        slope, space = self.extended.slope(point.theta), self.space
-        inside = (point.theta > space.lower_scaled) & (point.theta < space.upper_scaled) & np.isfinite(slope)
-        free = np.flatnonzero(inside)
-        theta = point.theta.copy()
-        # the pull's own curvature changes the length, not the direction, and makes a flat valley determined
-        sd = _SIGMA * self.step
-        matrix = point.model + np.outer(slope, slope) / sd**2
-        direction = solve_positive(matrix[np.ix_(free, free)], slope[free])
-        along = float(slope[free] @ direction)
-        if along > 0.0:
-            theta[free] += (value - point.value) / along * direction
-        return theta
+        direction, along = _cheapest(self.extended, point, _SIGMA * self.step)
+        if along <= 0.0:
+            return point.theta
+        return point.theta + (value - point.value) / along * direction
 
 
 @dataclass(frozen=True)
@@ -139,15 +131,22 @@ class MeasurementTarget:
         return replace(point, value=value, objective=point.objective + pull, nllh=point.nllh + pull)
 
     def moved(self, point: Point, value: float) -> np.ndarray:
-        slope, space = self.extended.slope(point.theta), self.space
-        inside = (point.theta > space.lower_scaled) & (point.theta < space.upper_scaled) & np.isfinite(slope)
-        free = np.flatnonzero(inside)
-        theta = point.theta.copy()
-        matrix = point.model + np.outer(slope, slope) / self.sd**2
-        theta[free] += solve_positive(matrix[np.ix_(free, free)], slope[free]) * (
-            (value - point.value) / self.sd**2
-        )
-        return theta
+        direction, _ = _cheapest(self.extended, point, self.sd)
+        return point.theta + (value - point.value) / self.sd**2 * direction
+
+
+def _cheapest(extended: Extended, point: Point, sd: float) -> tuple[np.ndarray, float]:
+    """d = (H + ∇g∇gᵀ/sd²)⁻¹ ∇g in the parameters off their bounds, (parameter,), and ∇gᵀd.
+
+    The pull's own curvature changes the length of d, not its direction, and makes a flat valley determined.
+    """
+    slope, space = extended.slope(point.theta), extended.problem.parameters
+    inside = (point.theta > space.lower_scaled) & (point.theta < space.upper_scaled) & np.isfinite(slope)
+    free = np.flatnonzero(inside)
+    matrix = point.model + np.outer(slope, slope) / sd**2
+    direction = np.zeros(len(slope))
+    direction[free] = solve_positive(matrix[np.ix_(free, free)], slope[free])
+    return direction, float(slope[free] @ direction[free])
 
 
 def _without_pull(

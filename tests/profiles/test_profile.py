@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -281,18 +282,8 @@ def test_a_better_optimum_on_the_way_is_adopted_and_profiled():
 
 # real data --------------------------------------------------------------------------------------------------
 
-# log10; computed independently with scipy, tolerance 1e-3
-BOEHM = {
-    "Epo_degradation_BaF3": (-1.7273, -1.4028),
-    "k_exp_hetero": (-np.inf, -3.0428),
-    "k_exp_homo": (-2.5291, -1.9229),
-    "k_imp_hetero": (-1.9029, -1.6668),
-    "k_imp_homo": (0.1606, np.inf),
-    "k_phos": (4.1124, 4.2895),
-    "sd_pSTAT5A_rel": (0.4214, 0.7791),
-    "sd_pSTAT5B_rel": (0.6745, 0.9981),
-    "sd_rSTAT5A_rel": (0.3578, 0.6767),
-}
+EXPECTED = tomllib.loads((ROOT / "models/expected.toml").read_text(encoding="utf-8"))
+BOEHM = EXPECTED["boehm"]["limits_95"]
 
 
 @pytest.mark.parametrize("name", BOEHM)
