@@ -1,10 +1,10 @@
 """One side of a profile, followed outward from the best fit with steps of its own choice.
 
 Each point is a refit that starts where the path so far points to. The next step is as long as the objective
-may rise by the aimed amount, by its exact slope and the change of the slope. A step after which the
-predictions have moved too far, or which failed, is shortened; where that does not help, the refit is tried
-from elsewhere, and the place is marked as a jump. From a jump to a lower branch the profile is followed
-back, as that branch is lower on the near side too.
+may rise by the aimed amount, by its exact slope and the change of the slope. A step is shortened after which
+the predictions have moved too far, a rising objective has fallen, or which failed; where that does not help,
+the refit is tried from elsewhere, and the place is marked as a jump. From a jump to a lower branch the
+profile is followed back, as that branch is lower on the near side too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _SHORTEST = 1e-3  # of the first step
 _NEAR = 0.1  # how far from its end a step of a function may end, as a share of the step
 #: predictions that move by more than this many standard deviations (all together) in one step have jumped
 FAR = 2.0
+# a rising profile falls by more than this share of the aim within a step only where a branch ends
+_FALL = 0.1
 # refits after which a branch counts as lower, in units of the log-likelihood
 _LOWER = 1e-4
 
@@ -129,7 +131,11 @@ def _advance(
         aim = Aim(near=_NEAR * abs(value - here.value), slope=_expected_slope(side.points, value))
         point = target.refit(value, predicted(target, side.points, value), known, stop, aim)
         side.n_evaluations += point.n_evaluations
-        far = not point.usable or np.linalg.norm(point.residual - here.residual) > FAR
+        far = (
+            not point.usable
+            or np.linalg.norm(point.residual - here.residual) > FAR
+            or _falls(here, point, course)
+        )
         # a path whose first step takes another parameter to its bound could not show what it does without
         touches = len(side.points) == 1 and step > shortest and newly_on_bound(target, point, here)
         if not far and not touches:
@@ -145,6 +151,12 @@ def _advance(
         if other.usable and not (best.usable and best.objective <= other.objective):
             best = other
     return best, True
+
+
+def _falls(here: Point, point: Point, course: Course) -> bool:
+    """Whether the objective has fallen although the profile was rising: the refit has met another branch."""
+    rising = here.slope * course.direction > 0.0
+    return rising and point.objective < here.objective - _FALL * course.aim
 
 
 def newly_on_bound(target: Target, point: Point, before: Point) -> bool:

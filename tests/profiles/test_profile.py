@@ -321,6 +321,22 @@ def test_a_profile_is_a_chain_of_fits():
         assert float(fit["objective"].min()) == pytest.approx(float(at["objective"][step]), abs=1e-5)
 
 
+def test_where_one_branch_ends_the_profile_is_that_of_the_lower_one():
+    """Soil carbon: along a21 the two pools exchange their roles, and predictions move little as they do."""
+    problem = idfit.load(ROOT / "models/soil_carbon.toml", ROOT / "data/soil_carbon.csv")
+    profiles = profile(problem, idfit.fit(problem, 0, 1, nominal=True), ["a21"])
+    at = profiles.isel(profiled=0)
+    k1 = at["theta"].values[:, problem.parameters.names.index("k1")]
+    (jump,) = np.flatnonzero(at["jump"].values)
+    assert k1[jump] < k1[jump - 1] - 0.5
+    own, objective = problem.parameters.names.index("a21"), problem.objective()
+    for step in (jump - 1, jump, jump + 1):
+        value = float(at["value"][step])
+        others = idfit.fit(problem.fix(a21=value), 20, 1)["optimum"].values[0]
+        least = objective(np.insert(others, own, value), 0).objective  # with the prior of a21
+        assert float(at["objective"][step]) == pytest.approx(least, abs=1e-4)
+
+
 # what is asked for ------------------------------------------------------------------------------------------
 
 
