@@ -333,6 +333,9 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     pull_m, pull_sigma, weight = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
     start, trial, s, bend, scale = theta.copy(), theta.copy(), np.zeros(n), np.zeros(n), np.ones(n)
     use_curvature, polishing, anew = options[OPTION_KNOWN_CURVATURE] != 0.0, False, True
+    # a curvature that was passed in may be that of another place: it judges convergence once a step has
+    # shown that it is good
+    tested = not use_curvature
     f, decrease, full, radius = math.inf, math.inf, math.inf, options[OPTION_RADIUS]
     n_small, since, noise = 0, 0, 0.0
     # noise parameters that are moved to their best values take no steps; if one has to stay, none is moved
@@ -395,7 +398,12 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             if math.isfinite(new_f) and length > _SHORTEST_SECANT:
                 plain = abs(gain - expected_decrease(gradient, fim, s))
                 use_curvature = abs(gain - expected_decrease(gradient, fim + curvature, s)) < plain
+                tested = True
             n_small = n_small + 1 if lost_in_noise else 0
+            if not tested and (lost_in_noise or length <= _SHORTEST_SECANT):
+                # it allows steps only that are too short to test it: better none
+                curvature[:] = 0.0
+                use_curvature, tested, n_small = False, True, 0
             if not math.isfinite(new_f):
                 radius = 0.25 * length
             elif not lost_in_noise:
@@ -435,7 +443,7 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         model = fim
         if use_curvature:
             model = fim + curvature
-            if not polishing:
+            if tested and not polishing:
                 full = min(full, bounded_step(theta, gradient, model, scale, lower, upper, movable, far, s))
         stuck = radius <= _SMALLEST_RADIUS or (
             iteration - since >= _WINDOW and trace[iteration - _WINDOW] - f < _WORTH * tolerance

@@ -58,7 +58,7 @@ class _Visitor:
         aim = Aim(near=0.01 * self.course.first)
         point = self.target.refit(value, theta, self.curvature.copy(), self.stop, aim)
         self.side.n_evaluations += point.n_evaluations
-        if not point.usable or point.objective > self._known(point.value) - _CLEARLY_LOWER:
+        if not point.settled or point.objective > self._known(point.value) - _CLEARLY_LOWER:
             return
         if self._beyond(point.value, self.side.points[-1].value):
             self._append(point)

@@ -11,6 +11,7 @@ from idfit.profiles.refit import PRECISE, Aim, Point, Target
 
 # how near to the threshold a crossing ends, relative to it, and refits that may be spent on it
 _NEAR, _MOST_REFITS = 1e-7, 25
+_MET = 1e-3  # a crossing that misses the threshold by more, relative to it, has met a jump
 _CLOSE = 1e-3  # how far from a proposed value a function may end, as a share of the bracket
 
 
@@ -32,8 +33,9 @@ def cross(
     """The point between `a` and `b`, on either side of the threshold, at which the profile crosses it.
 
     Newton's method on √(objective − best) − √threshold, nearly linear in the value, kept between the ends;
-    where it leaves them, the secant, and at last halving. A profile that jumps across the threshold has its
-    crossing at the jump. Returns the point (the best one found) and the evaluations it took.
+    where it leaves them, the secant, and at last halving. Where a profile jumps across the threshold, the
+    crossing is the point beyond the jump, so that the interval is rather too wide. Returns the point and the
+    evaluations it took.
     """
     inner, outer = (a, b) if a.objective <= b.objective else (b, a)
     best, n_evaluations = min((inner, outer), key=lambda p: _gap(p, start, threshold)), 0
@@ -49,7 +51,7 @@ def cross(
         aim = Aim(PRECISE, _CLOSE * abs(outer.value - inner.value), slope)
         point = target.refit(value, theta, curvature.copy(), stop, aim)
         n_evaluations += point.n_evaluations
-        if not point.usable or not min(inner.value, outer.value) < point.value < max(
+        if not point.settled or not min(inner.value, outer.value) < point.value < max(
             inner.value, outer.value
         ):
             break
@@ -58,6 +60,8 @@ def cross(
         else:
             inner = point
         best = min((best, point), key=lambda p: _gap(p, start, threshold))
+    if _gap(best, start, threshold) > _MET * threshold:
+        best = outer
     return best, n_evaluations
 
 

@@ -164,7 +164,7 @@ def _confirmed(
     for _ in range(_MOST_REFITS):
         point = target.refit(value, theta, profiled.curvature.copy(), stop, Aim(PRECISE))
         n += point.n_evaluations
-        if not point.usable or stop[0]:
+        if not point.settled or stop[0]:
             return None, n
         risen = point.objective - lowest
         if abs(risen - rise) <= _NEAR * rise or (bound is not None and risen < rise):

@@ -21,6 +21,7 @@ from idfit.results import Status
 
 _GROW, _SHRINK, _SHORTEN = 5.0, 1 / 3, 0.25
 _SHORTEST = 1e-3  # of the first step
+_HELD = 1e-3  # a function that moves by no more than this share of a step is held by bounds
 _NEAR = 0.1  # how far from its end a step of a function may end, as a share of the step
 #: predictions that move by more than this many standard deviations (all together) in one step have jumped
 FAR = 2.0
@@ -95,11 +96,11 @@ def follow(
         if len(side.points) > course.max_points:
             side.end = End.BUDGET
             break
-        point, jumped = _advance(target, side, step, course, curvature, elsewhere, stop)
-        if not point.usable or stop[0]:
+        point, jumped, asked = _advance(target, side, step, course, curvature, elsewhere, stop)
+        if not point.settled or stop[0]:
             side.reason = Status.INTERRUPTED if stop[0] else point.status
             break
-        if abs(point.value - here.value) <= 1e-3 * step and point.value != course.limit and not jumped:
+        if abs(point.value - here.value) <= _HELD * abs(asked - here.value) and not jumped:
             side.end = End.LIMIT  # a function that the bounds of its parameters hold
             break
         side.points.append(point)
@@ -119,8 +120,8 @@ def _advance(
     curvature: np.ndarray,
     elsewhere: Elsewhere,
     stop: np.ndarray,
-) -> tuple[Point, bool]:
-    """The next point, and whether the path jumps to it."""
+) -> tuple[Point, bool, float]:
+    """The next point, whether the path jumps to it, and the value that was asked for."""
     here = side.points[-1]
     shortest = _SHORTEST * course.first
     while True:
@@ -132,7 +133,7 @@ def _advance(
         point = target.refit(value, predicted(target, side.points, value), known, stop, aim)
         side.n_evaluations += point.n_evaluations
         far = (
-            not point.usable
+            not point.settled
             or np.linalg.norm(point.residual - here.residual) > FAR
             or _falls(here, point, course)
         )
@@ -140,7 +141,7 @@ def _advance(
         touches = len(side.points) == 1 and step > shortest and newly_on_bound(target, point, here)
         if not far and not touches:
             curvature[:] = known
-            return point, False
+            return point, False, value
         if step <= shortest or stop[0]:
             break
         step = max(_SHORTEN * abs(value - here.value), shortest)
@@ -148,9 +149,9 @@ def _advance(
     for theta in elsewhere(value, here.theta):
         other = target.refit(value, theta, curvature.copy(), stop, aim)
         side.n_evaluations += other.n_evaluations
-        if other.usable and not (best.usable and best.objective <= other.objective):
+        if other.settled and not (best.settled and best.objective <= other.objective):
             best = other
-    return best, True
+    return best, True, value
 
 
 def _falls(here: Point, point: Point, course: Course) -> bool:
@@ -219,7 +220,7 @@ def spread(target: Target, side: Side, k: int, way: int, curvature: np.ndarray, 
         aim = Aim(near=_NEAR * abs(old.value - here.value), slope=old.slope)
         new = target.refit(old.value, here.theta, curvature.copy(), stop, aim)
         side.n_evaluations += new.n_evaluations
-        if stop[0] or not (new.usable and new.objective < old.objective - _LOWER):
+        if stop[0] or not (new.settled and new.objective < old.objective - _LOWER):
             break
         side.points[k + way] = new
         # the flag of a jump belongs to the outer one of two points

@@ -46,6 +46,12 @@ class Point:
     def usable(self) -> bool:
         return self.status.usable and math.isfinite(self.objective)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the refit has arrived: one that has not is an upper bound of the profile, and no point of
+        it."""
+        return self.status is Status.CONVERGED and math.isfinite(self.objective)
+
 
 @dataclass(frozen=True)
 class Aim:
