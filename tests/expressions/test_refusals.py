@@ -190,9 +190,15 @@ def test_what_could_run_for_ever_ends(formula):
     ],
 )
 def test_long_formulas_are_quick(formula, limit):
+    """The best of three: garbage of the tests before may be collected in one of them. Spaces make each a new
+    text, as parsed ones are kept."""
+    assert min(seconds_to_parse(formula + " " * i) for i in range(3)) < limit
+
+
+def seconds_to_parse(formula: str) -> float:
     begin = time.process_time()
     parse(formula)
-    assert time.process_time() - begin < limit
+    return time.process_time() - begin
 
 
 def test_a_remainder_of_remainders_is_bounded():
