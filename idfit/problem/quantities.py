@@ -52,7 +52,7 @@ class Quantity:
 class Extended:
     """An objective with one more row, which stands for a quantity g: objective + ½ (z − g)²/σ².
 
-    problem : with the row as its last; objective : of it; scale : of the row.
+    problem : with the row as its last; objective : of it.
     """
 
     problem: Problem
