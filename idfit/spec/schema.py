@@ -45,7 +45,8 @@ class _Entry(BaseModel):
 
 
 class StateSpec(_Entry):
-    """`init` is a number or a formula of parameters; `volume` makes rates of reactions amounts per time."""
+    """`init` is a number or a formula of parameters and of what other states and assignments are at the start;
+    `volume` makes rates of reactions amounts per time."""
 
     init: Formula = 0.0
     unit: str | None = None
@@ -66,6 +67,9 @@ class ParameterSpec(_Entry):
     `per` names the data column (or ``condition``) for each value of which there is a copy of its own. An
     entry named ``k[gel1]`` says what is different for the copy of `k` that belongs to ``gel1``: any of value,
     min, max, scale, fixed and prior.
+
+    `start` is a density, written like a prior, from which starts of a fit are drawn; without it they fill the
+    bounds.
     """
 
     value: Number | None = None
@@ -77,6 +81,7 @@ class ParameterSpec(_Entry):
     tie: str | None = None
     per: str | None = None
     prior: Annotated[str | None, BeforeValidator(_prior_text)] = None
+    start: Annotated[str | None, BeforeValidator(_prior_text)] = None
 
 
 class NoiseColumn(_Entry):
@@ -90,6 +95,8 @@ class ObservableSpec(_Entry):
     """`noise` (sd; scale for Laplace and Student-t) is on the transformed scale.
 
     `per` gives parameters of this observable a copy for each value of a data column: ``{scale = "gel"}``.
+    `columns` names what each measurement gives itself: ``{dilution = "dilution"}`` makes ``dilution`` in the
+    formulas the number, or formula of parameters, in that column of the data.
     """
 
     formula: Formula
@@ -99,10 +106,15 @@ class ObservableSpec(_Entry):
     dof: Number | None = None
     unit: str | None = None
     per: dict[str, str] = {}
+    columns: dict[str, str] = {}
 
 
 class DoseSpec(_Entry):
-    """At each `time`: states gain `add`, then take the values `set` (numbers or formulas of parameters)."""
+    """At each `time`: states gain `add`, then states and parameters take the values `set`.
+
+    Formulas may speak of states and mean their values just before; all changes of one dose happen at once. A
+    parameter, constant or constant input keeps the new value until it is set again.
+    """
 
     time: Number | tuple[Number, ...]
     add: dict[str, Formula] = {}
@@ -110,7 +122,11 @@ class DoseSpec(_Entry):
 
 
 class ConditionSpec(_Entry):
-    """One experiment. `set` gives parameters, constants, constant inputs or initial values of states."""
+    """One experiment. `set` gives parameters, constants, constant inputs or initial values of states.
+
+    With `preequilibrate` it starts from the steady state of that condition. Its own settings of parameters
+    hold from `t0` on, and the states in `reinit` start anew from its own initial values.
+    """
 
     set: dict[str, Formula] = {}
     dose: tuple[DoseSpec, ...] = ()
@@ -139,8 +155,21 @@ class InputSpec(_Entry):
 
 
 class EventSpec(_Entry):
+    """When the condition `when` turns true, states take the values `set`, `delay` later.
+
+    initial : what `when` is taken to have been before the start; with False the event can happen at the start.
+    values : whether the formulas are evaluated when `when` turns true or when they are carried out.
+    persistent : False drops a delayed event if `when` turns false before it is carried out.
+    priority : of events that are carried out at the same time the larger goes first.
+    """
+
     when: str
     set: dict[str, Formula] = {}
+    delay: Formula = 0.0
+    priority: Formula | None = None
+    persistent: StrictBool = True
+    initial: StrictBool = True
+    values: Literal["trigger", "execution"] = "trigger"
 
 
 class MeasurementTable(_Entry):
