@@ -16,13 +16,37 @@ Formula = str | float | int | sympy.Expr
 
 
 @dataclass(frozen=True)
+class Event:
+    """When `when` turns true (from 0 to another value), states take the values `changes`, `delay` later.
+
+    initial : what `when` was before the start; from_trigger : the new values are those of the moment at which
+    it turned true; persistent : False forgets a delayed event if `when` turns false again; priority : of
+    events at the same time the largest goes first.
+    """
+
+    when: sympy.Expr
+    changes: tuple[tuple[str, sympy.Expr], ...] = ()
+    delay: sympy.Expr = sympy.S.Zero
+    priority: sympy.Expr | None = None
+    persistent: bool = True
+    initial: bool = True
+    from_trigger: bool = True
+
+    def formulas(self) -> list[sympy.Expr]:
+        """All that it consists of."""
+        priority = [] if self.priority is None else [self.priority]
+        return [self.when, self.delay, *priority, *(e for _, e in self.changes)]
+
+
+@dataclass(frozen=True)
 class Model:
     """x' = f(t, x, p, u), x(t0) = x0(p), with observables y = g(t, x, p, u).
 
     `odes` and `initial` belong to `states` in order; `parameters` are all names with a value that somebody
     else gives (estimated, fixed or set by an experiment); `inputs` are known functions of time given as
-    samples; `assignments` are intermediate quantities, each after those that it uses. `unknown_inputs` and
-    `events` are declared here for the analyses that need them.
+    samples; `assignments` are intermediate quantities, each after those that it uses. In an initial value
+    other states and assignments mean their values at t0. `unknown_inputs` are declared here for the analyses
+    that need them.
     """
 
     states: tuple[str, ...] = ()
@@ -33,7 +57,7 @@ class Model:
     assignments: tuple[tuple[str, sympy.Expr], ...] = ()
     observables: tuple[tuple[str, sympy.Expr], ...] = ()
     unknown_inputs: tuple[str, ...] = ()
-    events: tuple[tuple[sympy.Expr, tuple[tuple[str, sympy.Expr], ...]], ...] = ()
+    events: tuple[Event, ...] = ()
 
     @classmethod
     def from_equations(
@@ -44,13 +68,14 @@ class Model:
         initial: Mapping[str, Formula] | None = None,
         inputs: Iterable[str] = (),
         unknown_inputs: Iterable[str] = (),
-        events: Iterable[tuple[Formula, Mapping[str, Formula]]] = (),
+        events: Iterable[Event | tuple[Formula, Mapping[str, Formula]]] = (),
         assignments: Mapping[str, Formula] | None = None,
     ) -> Model:
         """A model from formulas as text (or numbers, or sympy expressions).
 
         Names in `initial` that are not declared become parameters: ``initial={"A": "A0"}`` makes ``A0``
-        one. A state without an initial value starts at 0.
+        one. A state without an initial value starts at 0. An event may be a pair of when it happens and what
+        states become: ``("A < 0.1", {"A": "A + 1"})``.
 
         Errors: `InputError` with every name that is used and not declared, and every cycle among assignments.
 
@@ -80,14 +105,20 @@ class Model:
             observables=tuple((name, _parsed(f)) for name, f in observables.items()),
             unknown_inputs=tuple(unknown_inputs),
             events=tuple(
-                (_parsed(when), tuple((s, _parsed(f)) for s, f in changes.items()))
-                for when, changes in events
+                event
+                if isinstance(event, Event)
+                else Event(_parsed(event[0]), tuple((s, _parsed(f)) for s, f in event[1].items()))
+                for event in events
             ),
         )
         findings += [*model._unusable_names(), *model._undeclared()]
         if findings:
             raise InputError(findings)
         return model
+
+    def event_formulas(self) -> list[sympy.Expr]:
+        """All that events consist of."""
+        return [e for event in self.events for e in event.formulas()]
 
     def _unusable_names(self) -> list[Finding]:
         """Names that formulas cannot speak of, or that would mean two things."""
@@ -116,6 +147,7 @@ class Model:
             *((f"initial value of {s}", e) for s, e in zip(self.states, self.initial, strict=True)),
             *((f"assignment {n}", e) for n, e in self.assignments),
             *((f"observable {n}", e) for n, e in self.observables),
+            *((f"event {i + 1}", e) for i, event in enumerate(self.events) for e in event.formulas()),
         ]
         return [
             Finding(

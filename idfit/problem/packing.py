@@ -91,11 +91,12 @@ def build_plan(
         (d.state, d.amount, d.sets)
         for s, times in zip(resolution.simulations, boundaries, strict=True)
         for t in times
-        for d in s.doses
-        if _same(d.time, t)
+        for c in s.changes
+        if _same(c.time, t)
+        for d in c.doses
     ]
     dose_counts = [
-        sum(_same(d.time, t) for d in s.doses)
+        sum(len(c.doses) for c in s.changes if _same(c.time, t))
         for s, times in zip(resolution.simulations, boundaries, strict=True)
         for t in times
     ]
@@ -321,7 +322,7 @@ def _boundaries(
 ) -> list[float]:
     """Times at which the integration of a simulation stops: start, doses, known switches, kinks of inputs."""
     end = float(times[-1]) if len(times) else simulation.t0
-    wanted = [d.time for d in simulation.doses]
+    wanted = [c.time for c in simulation.changes]
     for switch in compiled.switch_times:
         outer = {j: resolution.outer[resolution.maps[simulation.map][j]] for j in switch.parameters}
         free = sorted({s.name for e in outer.values() for s in e.free_symbols if isinstance(s, sympy.Symbol)})
@@ -400,7 +401,9 @@ def _columns(resolution: Resolution, compiled: CompiledModel, kind: list[int]) -
                      *compiled.second_parameter_jacobian.column.tolist()})  # fmt: skip
     columns = []
     for simulation in resolution.simulations:
-        entries = [resolution.maps[simulation.map][j] for j in acting] + [d.amount for d in simulation.doses]
+        entries = [resolution.maps[simulation.map][j] for j in acting] + [
+            d.amount for c in simulation.changes for d in c.doses
+        ]
         columns.append(np.array(sorted({o for o in entries if kind[o] != -1}), dtype=np.int64))
     return columns
 
@@ -444,7 +447,10 @@ def _noise_parameters(
         return {space.names.index(s) for s in symbols}
 
     for simulation in resolution.simulations:
-        for outer in (*resolution.maps[simulation.map], *(d.amount for d in simulation.doses)):
+        for outer in (
+            *resolution.maps[simulation.map],
+            *simulation.amounts,
+        ):
             used_elsewhere |= free(outer)
     for i, (readout, map_index) in enumerate(zip(rows.readout, rows.map, strict=True)):
         entry = resolution.readouts[readout]

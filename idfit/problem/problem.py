@@ -280,8 +280,16 @@ def _spec_of(
         "parameters": {n: entries.pop(n, {}) for n in model.parameters} | entries,
         "inputs": {n: _plain(inputs[n]) for n in model.inputs if n in inputs},
         "events": {
-            f"event_{i}": {"when": to_text(when), "set": {s: _text(e) for s, e in changes}}
-            for i, (when, changes) in enumerate(model.events)
+            f"event_{i + 1}": {
+                "when": to_text(event.when),
+                "set": {s: _text(e) for s, e in event.changes},
+                "delay": _text(event.delay),
+                "priority": None if event.priority is None else _text(event.priority),
+                "persistent": event.persistent,
+                "initial": event.initial,
+                "values": "trigger" if event.from_trigger else "execution",
+            }
+            for i, event in enumerate(model.events)
         },
         "observables": {
             n: {"formula": _text(e)} | _noise_fields(noise[n]) for n, e in model.observables if n in noise

@@ -17,10 +17,10 @@ import sympy
 
 from idfit.errors import InputError
 from idfit.expressions import names_in, parse
-from idfit.model import Model, Readout
+from idfit.model import Event, Model, Readout
 from idfit.model.model import TIME_NAMES, in_order_of_use
 from idfit.spec.reaction_equations import parse_equation
-from idfit.spec.schema import ConditionSpec, NoiseColumn, ParameterSpec, ProblemSpec
+from idfit.spec.schema import ConditionSpec, DoseSpec, NoiseColumn, ParameterSpec, ProblemSpec
 
 #: the experiment of a problem that declares none
 DEFAULT_CONDITION = "default"
@@ -63,12 +63,22 @@ def model_of(spec: ProblemSpec) -> Model:
             *spec.constants,
             *(k for k in spec.inputs if k in constant),
             *(start_name(s) for s in spec.states if s in set_states),
+            *dict.fromkeys(name for o in spec.observables.values() for name in o.columns),
         ),
         inputs=tuple(k for k, i in spec.inputs.items() if i.series),
         assignments=in_order_of_use(assignments),
         observables=tuple((k, parse(o.formula)) for k, o in spec.observables.items()),
         events=tuple(
-            (parse(e.when), tuple((s, parse(f)) for s, f in e.set.items())) for e in spec.events.values()
+            Event(
+                parse(e.when),
+                tuple((s, parse(f)) for s, f in e.set.items()),
+                parse(e.delay),
+                None if e.priority is None else parse(e.priority),
+                e.persistent,
+                e.initial,
+                e.values == "trigger",
+            )
+            for e in spec.events.values()
         ),
     )
 
@@ -82,26 +92,54 @@ def _moves(spec: ProblemSpec, formula: float | str | None) -> bool:
 
 @dataclass(frozen=True)
 class Dose:
-    time: float
+    """What happens to a state: `amount` is an outer value, or (as `Resolution.jumps`) a formula of states."""
+
     state: str
-    amount: int  # outer value
     sets: bool
+    amount: int | sympy.Expr
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens at a time, all at once; `map` holds from then on, None where no parameter changes."""
+
+    time: float
+    doses: tuple[Dose, ...]
+    map: int | None = None
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """One integration: a condition, with the copies of parameters that act on its dynamics."""
+    """One integration: a condition, with the copies of parameters that act on its dynamics.
+
+    steady : it runs to its steady state, from which others start; start : the number of such a simulation,
+    after which the states in `reinit` start anew.
+    """
 
     condition: str
     copies: tuple[tuple[str, str], ...]
     map: int
-    doses: tuple[Dose, ...]
+    changes: tuple[Change, ...]
     t0: float
+    steady: bool = False
+    start: int | None = None
+    reinit: tuple[str, ...] = ()
+
+    @property
+    def amounts(self) -> list[int]:
+        """The outer values that doses give or set."""
+        return [d.amount for c in self.changes for d in c.doses if isinstance(d.amount, int)]
+
+    @property
+    def maps(self) -> list[int]:
+        """The maps that hold during it, in order."""
+        return [self.map, *(c.map for c in self.changes if c.map is not None)]
 
     @property
     def label(self) -> str:
         tags = ", ".join(f"{column}={value}" for column, value in self.copies if column != "condition")
-        return f"{self.condition} [{tags}]" if tags else self.condition
+        label = f"{self.condition} [{tags}]" if tags else self.condition
+        return f"{label} (pre-equilibration)" if self.steady else label
 
 
 @dataclass
@@ -122,20 +160,41 @@ class Resolution:
     row_sd: list[float] = field(default_factory=list)
     #: what each observable reads, through assignments, ties and other observables
     read: dict[str, frozenset[str]] = field(default_factory=dict)
+    #: states, the time, and the assignments that depend on them
+    moving: frozenset[str] = frozenset()
     #: without measurements: the map of each observable in each simulation
     observable_map: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 class _Environment:
-    """Values of names in one condition and for one set of copies."""
+    """Values of names in one condition and for one set of copies, up to a time.
 
-    def __init__(self, spec: ProblemSpec, condition: ConditionSpec, copies: Mapping[str, str]):
+    given : what the data say of names in a row.
+    """
+
+    def __init__(
+        self,
+        spec: ProblemSpec,
+        condition: ConditionSpec,
+        copies: Mapping[str, str],
+        given: Mapping[str, str] | None = None,
+        time: float = -math.inf,
+    ):
         self.spec, self.condition, self.copies = spec, condition, copies
+        self.given = given or {}
         self.estimated: dict[str, ParameterSpec] = {}
         self._open: list[str] = []
+        self.changed: dict[str, sympy.Expr] = {}
+        for _, dose in timed_doses(condition, time):
+            new = {k: self._of(f, self.value) for k, f in dose.set.items() if k not in spec.states}
+            self.changed |= new
 
     def value(self, name: str) -> sympy.Expr:
-        """What a name stands for here; what the condition sets comes first."""
+        """What a name stands for here; what the condition has changed or set comes first."""
+        if name in self.changed:
+            return self.changed[name]
+        if name in self.given:
+            return self._of(self.given[name], self.value)
         given = self.condition.set.get(name)
         if given is not None:
             return self._of(given, self.base)
@@ -201,23 +260,29 @@ def resolve(spec: ProblemSpec) -> Resolution:
     used = list(dict.fromkeys(table.observable)) if len(table) else list(spec.observables)
     readouts = tuple(_readout(spec, name) for name in used)
     assignments = dict(model.assignments)
-    dynamic = _through(assignments, [*model.odes, *model.initial])
-    settings = [
-        parse(f)
-        for c in spec.conditions.values()
-        for f in (*c.set.values(), *(f for d in c.dose for f in (*d.add.values(), *d.set.values())))
-    ]
+    doses = [d for c in spec.conditions.values() for d in c.dose]
+    given = [parse(f) for d in doses for f in (*d.add.values(), *d.set.values())]
+    moving = frozenset({*model.states, *TIME_NAMES, *_through_to_states(assignments, model.states)})
+    jumps = [e for e in given if names_in(e) & moving]
+    dynamic = _through(
+        assignments,
+        [*model.odes, *model.initial, *jumps, *model.event_formulas()],
+    )
+    settings = [*given, *(parse(f) for c in spec.conditions.values() for f in c.set.values())]
     observed = dict(model.observables)
     read = _through(
         assignments | observed, [e for r in readouts for e in (r.formula, r.noise) if e is not None]
     )
     formal = tuple(n for n in model.parameters if n in dynamic | read)
-    result = Resolution(model, formal, frozenset(dynamic), readouts, {})
+    result = Resolution(model, formal, frozenset(dynamic), readouts, {}, moving=moving)
     # a tied parameter, or an initial value that conditions set, acts through the names in its formula
     ties = {k: parse(p.tie) for k, p in spec.parameters.items() if p.tie is not None}
     starts = {start_name(k): parse(v.init) for k, v in spec.states.items()}
     definitions = assignments | observed | ties | starts
-    acting = _through(definitions, [*model.odes, *model.initial, *settings])
+    acting = _through(
+        definitions,
+        [*model.odes, *model.initial, *settings, *model.event_formulas()],
+    )
     builder = _Builder(spec, result, acting, definitions)
     conditions = spec.conditions or {DEFAULT_CONDITION: ConditionSpec()}
     if len(table):
@@ -240,6 +305,23 @@ def _through(definitions: Mapping[str, sympy.Expr], expressions) -> set[str]:
             seen.add(name)
             stack.extend(names_in(definitions[name]) if name in definitions else ())
     return seen
+
+
+def _through_to_states(definitions: Mapping[str, sympy.Expr], states: tuple[str, ...]) -> set[str]:
+    """The definitions that depend on a state or the time."""
+    ends = {*states, *TIME_NAMES}
+    return {name for name, e in definitions.items() if _through(definitions, [e]) & ends}
+
+
+def timed_doses(condition: ConditionSpec, until: float) -> list[tuple[float, DoseSpec]]:
+    """The doses of a condition up to a time, in order."""
+    every = [
+        (float(t), dose)
+        for dose in condition.dose
+        for t in (dose.time if isinstance(dose.time, tuple) else (dose.time,))
+        if t <= until
+    ]
+    return sorted(every, key=lambda item: item[0])
 
 
 def _readout(spec: ProblemSpec, name: str) -> Readout:
@@ -265,7 +347,7 @@ class _Builder:
         self.estimated: dict[str, ParameterSpec] = {}
         self.outer_index: dict[sympy.Expr, int] = {}
         self.map_index: dict[tuple[int, ...], int] = {}
-        self.simulation_index: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+        self.simulation_index: dict[tuple, int] = {}
         self.map_cache: dict[tuple, int] = {}
         # parameters with copies: those that act on the dynamics split the simulations
         self.own = {k: p.per for k, p in spec.parameters.items() if p.per is not None and "[" not in k}
@@ -277,14 +359,21 @@ class _Builder:
             self.result.outer.append(expression)
         return self.outer_index[expression]
 
-    def _environment(self, condition: str, copies: Mapping[str, str]) -> _Environment:
-        return _Environment(self.spec, self.spec.conditions.get(condition, ConditionSpec()), copies)
-
-    def map(self, condition: str, copies: Mapping[str, str], names: frozenset[str]) -> int:
-        """Index of the map of formal parameters; those not in `names` stand for 0, as nothing reads them."""
-        key = (condition, tuple(sorted(copies.items())), names)
+    def map(
+        self,
+        condition: str,
+        copies: Mapping[str, str],
+        names: frozenset[str],
+        time: float = -math.inf,
+        given: Mapping[str, str] | None = None,
+    ) -> int:
+        """Index of the map of formal parameters at a time; those not in `names` stand for 0, as nothing reads
+        them."""
+        own = self.spec.conditions.get(condition, ConditionSpec())
+        changes = max((t for t, dose in timed_doses(own, time) if self._sets_parameters(dose)), default=None)
+        key = (condition, tuple(sorted(copies.items())), names, changes, tuple((given or {}).items()))
         if key not in self.map_cache:
-            environment = self._environment(condition, copies)
+            environment = _Environment(self.spec, own, copies, given, time)
             entries = tuple(
                 self.outer(environment.value(n) if n in names else sympy.Integer(0))
                 for n in self.result.formal
@@ -295,37 +384,54 @@ class _Builder:
                 self.result.maps.append(entries)
         return self.map_cache[key]
 
-    def simulation(self, condition: str, copies: Mapping[str, str]) -> int:
+    def _sets_parameters(self, dose: DoseSpec) -> bool:
+        return not dose.set.keys() <= self.spec.states.keys()
+
+    def simulation(self, condition: str, copies: Mapping[str, str], steady: bool = False) -> int:
         tags = tuple(sorted({(self.splitting[k], v) for k, v in copies.items() if k in self.splitting}))
-        key = (condition, tags)
+        key = (condition, tags, steady)
         if key not in self.simulation_index:
-            environment = self._environment(condition, copies)
             spec = self.spec.conditions.get(condition, ConditionSpec())
-            doses = []
-            for dose in spec.dose:
-                times = dose.time if isinstance(dose.time, tuple) else (dose.time,)
-                for changes, sets in ((dose.add, False), (dose.set, True)):
-                    for state, formula in changes.items():
-                        amount = self.outer(environment._of(formula, environment.value))
-                        doses += [Dose(float(t), state, amount, sets) for t in times]
-            self.estimated |= environment.estimated
-            early = [d.time for d in doses if d.time < spec.t0]
-            if early:
-                raise InputError.of(
-                    f"condition {condition}: dose at {min(early)}", f"is before the start at {spec.t0}"
-                )
+            start = None
+            if spec.preequilibrate is not None:
+                start = self.simulation(spec.preequilibrate, copies, steady=True)
+            changes = [
+                self._change(condition, copies, time, dose) for time, dose in timed_doses(spec, math.inf)
+            ]
             number = self.map(condition, copies, self.result.dynamic)
             self.simulation_index[key] = len(self.result.simulations)
             self.result.simulations.append(
-                Simulation(condition, tags, number, tuple(sorted(doses, key=lambda d: d.time)), spec.t0)
+                Simulation(condition, tags, number, tuple(changes), spec.t0, steady, start, spec.reinit)
             )
         return self.simulation_index[key]
+
+    def _change(self, condition: str, copies: Mapping[str, str], time: float, dose: DoseSpec) -> Change:
+        spec = self.spec.conditions[condition]
+        if time < spec.t0:
+            raise InputError.of(f"condition {condition}: dose at {time}", f"is before the start at {spec.t0}")
+        # formulas mean the values just before
+        environment = _Environment(self.spec, spec, copies, time=math.nextafter(time, -math.inf))
+        doses = []
+        for given, sets in ((dose.add, False), (dose.set, True)):
+            for state, formula in given.items():
+                if state not in self.spec.states:
+                    continue
+                expression = parse(formula)
+                if names_in(expression) & self.result.moving:
+                    doses.append(Dose(state, sets, expression))
+                else:
+                    doses.append(Dose(state, sets, self.outer(environment._of(formula, environment.value))))
+        self.estimated |= environment.estimated
+        new = self.map(condition, copies, self.result.dynamic, time) if self._sets_parameters(dose) else None
+        return Change(time, tuple(doses), new)
 
     def add_condition(self, condition: str) -> None:
         """A condition without measurements, and what each observable reads in it."""
         copies = {k: condition for k, column in self.own.items() if column == "condition"}
         simulation = self.simulation(condition, copies)
         for name, read in self.result.read.items():
+            if self.spec.observables[name].columns:
+                continue  # needs values that only data give
             per = {
                 k: condition for k, column in self.spec.observables[name].per.items() if column == "condition"
             }
@@ -348,7 +454,8 @@ class _Builder:
                 line=table.line[row] if table.line else 0,
             )
         result.row_simulation.append(simulation)
-        result.row_map.append(self.map(condition, copies, result.read[name]))
+        given = {k: table.columns[column][row] for k, column in observable.columns.items()}
+        result.row_map.append(self.map(condition, copies, result.read[name], table.time[row], given))
         sd = math.nan
         if isinstance(observable.noise, NoiseColumn):
             sd = self._sd(observable.noise.column, row)

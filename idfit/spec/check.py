@@ -32,5 +32,5 @@ def check_into(spec: ProblemSpec, findings: Findings) -> None:
     check_observables(spec, formulas, findings)
     check_inputs(spec, formulas, findings)
     check_conditions(spec, formulas, findings)
-    check_measurements(spec, findings)
+    check_measurements(spec, formulas, findings)
     check_units(spec, formulas, findings)

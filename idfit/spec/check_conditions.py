@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sympy
+
 from idfit.spec.check_formulas import Formulas
 from idfit.spec.check_names import TIME_NAMES, declared
 from idfit.spec.findings import Findings, clipped, did_you_mean, dotted
@@ -18,13 +20,96 @@ def check_conditions(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
         path: Path = ("conditions", name)
         for key in condition.set:
             _check_setting((*path, "set", key), key, kinds, spec, formulas, findings)
-        _check_doses(path, condition, spec, findings)
-        for key in ("preequilibrate", "reinit"):
-            if getattr(condition, key):
-                given = dotted((*path, key))
-                rule = f"{key} is not available yet"
-                remedy = "give the steady state as initial values for now"
-                findings.error((*path, key), given, rule, remedy, "N14")
+        _check_doses(path, condition, kinds, spec, formulas, findings)
+        _check_steady_start(path, condition, spec, formulas, findings)
+
+
+def changes_by_itself(spec: ProblemSpec, formulas: Formulas, *, events: bool = False) -> str:
+    """What in the equations moves with the time itself, so that there is no steady state; "" if nothing does.
+
+    Comparisons with the time are harmless: before all experiments, and in the end, they do not change any
+    more. That is not so for those of events, if these matter.
+    """
+    time = {sympy.Symbol(name) for name in TIME_NAMES - declared(spec).keys()}
+    for name, given in spec.inputs.items():
+        if given.series:
+            return f"input {name}"
+    for path, expression in formulas.expressions.items():
+        if path[0] not in ("odes", "reactions", "assignments", "inputs", "events"):
+            continue
+        if time & expression.free_symbols and (
+            (events and path[0] == "events") or time & _without_comparisons(expression).free_symbols
+        ):
+            return dotted(path)
+    return ""
+
+
+def _without_comparisons(expression: sympy.Expr) -> sympy.Basic:
+    stand_in = sympy.Symbol("a comparison") > 0
+    return expression.xreplace(dict.fromkeys(expression.atoms(sympy.core.relational.Relational), stand_in))
+
+
+def _check_steady_start(
+    path: Path, condition: ConditionSpec, spec: ProblemSpec, formulas: Formulas, findings: Findings
+) -> None:
+    """Starting from the steady state of another condition."""
+    before = spec.conditions.get(condition.preequilibrate or "")
+    place = (*path, "preequilibrate")
+    if condition.preequilibrate is None:
+        if condition.reinit:
+            rule = "every state starts from its initial value where there is no pre-equilibration"
+            findings.error((*path, "reinit"), dotted((*path, "reinit")), rule, "delete it", "N14")
+        return
+    given = f"{dotted(place)} = '{clipped(condition.preequilibrate)}'"
+    if before is None or condition.preequilibrate == path[1]:
+        others = [name for name in spec.conditions if name != path[1]]
+        rule = "is not another condition"
+        findings.error(
+            place, given, rule, did_you_mean(condition.preequilibrate, others, "declare it"), "N14"
+        )
+        return
+    if before.dose or before.preequilibrate is not None:
+        rule = "has doses" if before.dose else "is pre-equilibrated itself"
+        rule += ", and a steady state is that of one experiment left alone"
+        findings.error(place, given, rule, "make a condition without", "N14")
+    if timed := changes_by_itself(spec, formulas):
+        rule = f"there is no steady state, as {timed} depends on the time"
+        findings.error(place, given, rule, "describe the start by initial values", "N14")
+    for state in condition.reinit:
+        if state not in spec.states:
+            remedy = did_you_mean(state, spec.states, "")
+            rule = f"'{clipped(state)}' is not a state"
+            findings.error((*path, "reinit"), dotted((*path, "reinit")), rule, remedy, "N14")
+    _check_no_effect(path, condition, before, spec, formulas, findings)
+
+
+def _check_no_effect(
+    path: Path,
+    condition: ConditionSpec,
+    before: ConditionSpec,
+    spec: ProblemSpec,
+    formulas: Formulas,
+    findings: Findings,
+) -> None:
+    """A setting that acts through initial values only is lost where the steady state replaces these."""
+    starts = {name: formulas.names.get(("states", name, "init"), frozenset()) for name in spec.states}
+    elsewhere = {
+        name
+        for place, names in formulas.names.items()
+        if place[0] not in ("states", "conditions")
+        for name in names
+    }
+    for name, value in condition.set.items():
+        place = (*path, "set", name)
+        reached = {state for state, names in starts.items() if name in names} | ({name} & spec.states.keys())
+        lost = reached - set(condition.reinit)
+        acts = name in elsewhere and name not in spec.states
+        if reached and reached == lost and not acts and before.set.get(name) != value:
+            rule = (
+                f"acts through the start of {', '.join(sorted(lost))} only, which the steady state replaces"
+            )
+            remedy = f"add reinit = [{', '.join(repr(s) for s in sorted(lost))}]"
+            findings.error(place, dotted(place), rule, remedy, "N14")
 
 
 def _check_setting(
@@ -54,7 +139,14 @@ def _depends_on_time(name: str, formulas: Formulas, kinds: dict[str, str]) -> bo
     return any(n in TIME_NAMES and n not in kinds for n in used)
 
 
-def _check_doses(path: Path, condition: ConditionSpec, spec: ProblemSpec, findings: Findings) -> None:
+def _check_doses(
+    path: Path,
+    condition: ConditionSpec,
+    kinds: dict[str, str],
+    spec: ProblemSpec,
+    formulas: Formulas,
+    findings: Findings,
+) -> None:
     number = 0
     for n, dose in enumerate(condition.dose):
         dose_path = (*path, "dose", n)
@@ -67,12 +159,20 @@ def _check_doses(path: Path, condition: ConditionSpec, spec: ProblemSpec, findin
         if not dose.add and not dose.set:
             rule = "neither adds nor sets anything"
             findings.error(dose_path, dotted(dose_path), rule, "write add = { A = 1 }", "M29")
-        for part in ("add", "set"):
-            for state in getattr(dose, part):
-                if state not in spec.states:
-                    remedy = did_you_mean(state, spec.states, "doses change states")
-                    where = (*dose_path, part, state)
-                    findings.error(where, dotted(where), f"'{clipped(state)}' is not a state", remedy, "D21")
+        for state in dose.add:
+            if state not in spec.states:
+                remedy = did_you_mean(state, spec.states, "something is added to states")
+                where = (*dose_path, "add", state)
+                findings.error(where, dotted(where), f"'{clipped(state)}' is not a state", remedy, "D21")
+        for key in dose.set:
+            where = (*dose_path, "set", key)
+            _check_setting(where, key, kinds, spec, formulas, findings)
+            moving = formulas.names.get(where, frozenset()) & (spec.states.keys() | formulas.dynamic)
+            if moving and key not in spec.states:
+                names = ", ".join(sorted(moving))
+                rule = f"'{clipped(key)}' is not a state, and its new value depends on {names}"
+                remedy = f'make it a state without derivative: {key} = {{ init = "{key}0" }}'
+                findings.error(where, dotted(where), rule, remedy, "D21")
     if number > MOST_DOSES:
         findings.error(
             path, f"{number:,} doses", f"at most {MOST_DOSES:,} are possible", "use an input", "M23"

@@ -44,15 +44,18 @@ class Role:
 _EVERYTHING = ("states", "parameters", "constants", "assignments", "inputs")
 _STATIC = ("parameters", "constants", "assignments")
 _ROLES = {
-    "states": Role("an initial value or volume", _STATIC, time=False, dynamic=False),
+    "states": Role("an initial value", ("states", *_STATIC)),
     "odes": Role("a derivative", _EVERYTHING),
     "reactions": Role("a rate", _EVERYTHING),
     "assignments": Role("an assignment", _EVERYTHING),
     "inputs": Role("an input", _STATIC, dynamic=False),
     "parameters": Role("a tie", ("parameters", "constants"), time=False, dynamic=False),
-    "observables": Role("an observable or its noise", NAME_SECTIONS),
-    "conditions": Role("a setting or dose", _STATIC, time=False, dynamic=False),
+    "observables": Role("an observable or its noise", (*NAME_SECTIONS, "columns")),
+    "events": Role("an event", _EVERYTHING),
+    "conditions": Role("a setting", _STATIC, time=False, dynamic=False),
 }
+_VOLUME = Role("a volume", _STATIC, time=False, dynamic=False)
+_DOSE = Role("a dose", ("states", *_STATIC))
 _NOT_FINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 
 
@@ -78,6 +81,13 @@ def formula_texts(spec: ProblemSpec) -> Iterator[tuple[Path, Formula]]:
         yield ("observables", name, "formula"), observable.formula
         if not isinstance(observable.noise, NoiseColumn):
             yield ("observables", name, "noise"), observable.noise
+    for name, event in spec.events.items():
+        yield ("events", name, "when"), event.when
+        yield ("events", name, "delay"), event.delay
+        if event.priority is not None:
+            yield ("events", name, "priority"), event.priority
+        for key, formula in event.set.items():
+            yield ("events", name, "set", key), formula
     for name, condition in spec.conditions.items():
         for key, formula in condition.set.items():
             yield ("conditions", name, "set", key), formula
@@ -141,7 +151,7 @@ def _problem(
     path: Path, name: str, kinds: dict[str, str], dynamic: frozenset[str]
 ) -> tuple[str, str, str] | None:
     """Why the formula at `path` may not use `name`: rule, remedy, code."""
-    role = _ROLES[str(path[0])]
+    role = _role(path)
     kind = kinds.get(name)
     if kind is None:
         if name not in TIME_NAMES:
@@ -167,14 +177,21 @@ def _problem(
     return None
 
 
+def _role(path: Path) -> Role:
+    if path[0] == "states" and path[2] == "volume":
+        return _VOLUME
+    return _DOSE if path[0] == "conditions" and path[2] == "dose" else _ROLES[str(path[0])]
+
+
 def _column(name: str, text: Formula) -> int:
     match = re.search(rf"\b{re.escape(name)}\b", text) if isinstance(text, str) else None
     return match.start() + 1 if match else 1
 
 
 def check_cycles(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
-    """Assignments, ties and observables may use their likes, but not in a circle."""
+    """Assignments, ties, observables and initial values may use their likes, but not in a circle."""
     groups = {
+        "states": {name: ("states", name, "init") for name in spec.states},
         "assignments": {name: ("assignments", name) for name in spec.assignments},
         "parameters": {name: ("parameters", name, "tie") for name in spec.parameters},
         "observables": {name: ("observables", name, "formula") for name in spec.observables},

@@ -6,7 +6,10 @@ import math
 from collections import Counter
 from itertools import pairwise
 
-from idfit.spec.check_names import copy_of
+from idfit.expressions import ExpressionError, names_in, parse
+from idfit.spec.check_conditions import changes_by_itself
+from idfit.spec.check_formulas import Formulas
+from idfit.spec.check_names import copy_of, declared
 from idfit.spec.check_parameters import is_estimated
 from idfit.spec.findings import Findings, clipped, did_you_mean, listed
 from idfit.spec.measurements import DEFAULT_CONDITION
@@ -16,13 +19,15 @@ CLOSE_TIMES = 1e-12
 WIDE_RANGE = 1e12
 
 
-def check_measurements(spec: ProblemSpec, findings: Findings) -> None:
+def check_measurements(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
     table = spec.measurements
     if not len(table):
         return
     for n in range(len(table)):
         _check_row(n, spec, findings)
     _check_columns(spec, findings)
+    _check_given_values(spec, findings)
+    _check_steady(spec, formulas, findings)
     _tell_duplicates(table, findings)
     _tell_close_times(table, findings)
     _tell_what_lacks(spec, findings)
@@ -50,10 +55,8 @@ def _check_row(n: int, spec: ProblemSpec, findings: Findings) -> None:
         remedy = did_you_mean(condition, spec.conditions, f"add [conditions.{clipped(condition)}]")
         findings.in_row(table.file, line, f"condition '{clipped(condition)}'", rule, remedy, "D21")
     t0 = spec.conditions[condition].t0 if condition in spec.conditions else 0.0
-    if not math.isfinite(table.time[n]):
-        findings.in_row(
-            table.file, line, f"time = {table.time[n]}", "is not a finite number", "correct it", "D29"
-        )
+    if math.isnan(table.time[n]) or table.time[n] == -math.inf:
+        findings.in_row(table.file, line, f"time = {table.time[n]}", "is not a time", "correct it", "D29")
     elif table.time[n] < t0:
         rule = f"is before the condition starts (t0 = {t0:g})"
         remedy = (
@@ -101,18 +104,23 @@ def _check_columns(spec: ProblemSpec, findings: Findings) -> None:
         for parameter, column in observable.per.items()
     }
     wanted |= {(("parameters", name, "per"), p.per): None for name, p in spec.parameters.items() if p.per}
+    wanted |= {
+        (("observables", name, "columns", given), column): name
+        for name, observable in spec.observables.items()
+        for given, column in observable.columns.items()
+    }
     known = {"condition": table.condition, "replicate": table.replicate, **table.columns}
     for (path, column), observable in wanted.items():
         cells = known.get(column)
         if cells is None or (column == "replicate" and not any(cells)):
             rule = f"the data have no column '{clipped(column)}' (they have {listed(known)})"
             remedy = did_you_mean(column, known, "add the column")
-            findings.error(path, f"per {column}", rule, remedy, "D13")
+            findings.error(path, f"{path[2]} {column}", rule, remedy, "D13")
             continue
         for n, cell in enumerate(cells):
             if not cell and observable in (None, table.observable[n]):
                 given = f"column '{clipped(column)}'"
-                rule = "is empty, and parameters have copies for its values"
+                rule = "is empty, and parameters are read from it or have copies for its values"
                 findings.in_row(table.file, line_of(table, n), given, rule, "fill it in", "D20")
 
 
@@ -132,6 +140,38 @@ def _tell_duplicates(table: MeasurementTable, findings: Findings) -> None:
         given = f"{number} rows, such as {first[2]} = {first[3]:g} at {first[1]:g}"
         rule = "repeat another row exactly; they count as replicates"
         findings.in_row(table.file, 0, given, rule, "delete them if they are copies", "D25", "notice")
+
+
+def _check_given_values(spec: ProblemSpec, findings: Findings) -> None:
+    """Cells that give a name of an observable its value: numbers, or formulas of parameters."""
+    table, kinds = spec.measurements, declared(spec)
+    for n, name in enumerate(table.observable):
+        observable = spec.observables.get(name)
+        for column in observable.columns.values() if observable else ():
+            if column not in table.columns:
+                continue  # said by _check_columns
+            cell = table.columns[column][n]
+            given = f"{clipped(column)} = '{clipped(cell)}'"
+            try:
+                names = names_in(parse(cell))
+            except ExpressionError as error:
+                rule, remedy = f"is neither a number nor a formula: {error.rule}", error.remedy
+                findings.in_row(table.file, line_of(table, n), given, rule, remedy, "D16")
+                continue
+            for other in sorted(names):
+                if kinds.get(other) not in ("parameters", "constants"):
+                    rule = f"'{clipped(other)}' is not a parameter"
+                    remedy = did_you_mean(other, spec.parameters, "declare it under [parameters]")
+                    findings.in_row(table.file, line_of(table, n), given, rule, remedy, "E12")
+
+
+def _check_steady(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
+    table = spec.measurements
+    row = next((n for n, time in enumerate(table.time) if time == math.inf), None)
+    if row is not None and (timed := changes_by_itself(spec, formulas, events=True)):
+        rule = f"there is no steady state, as {timed} depends on the time"
+        remedy = "leave the row out, or give a finite late time"
+        findings.in_row(table.file, line_of(table, row), "time = inf", rule, remedy, "D28")
 
 
 def _tell_close_times(table: MeasurementTable, findings: Findings) -> None:

@@ -18,7 +18,8 @@ TIME_NAMES = frozenset({"t", "time"})
 
 def declared(spec: ProblemSpec) -> dict[str, str]:
     """Every name that a formula can use, with the section that declares it."""
-    names = {name: section for section in reversed(NAME_SECTIONS) for name in getattr(spec, section)}
+    names = {name: "columns" for observable in spec.observables.values() for name in observable.columns}
+    names |= {name: section for section in reversed(NAME_SECTIONS) for name in getattr(spec, section)}
     return {name: section for name, section in names.items() if copy_of(name) is None}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sympy
 
 from idfit.spec.check_formulas import Formulas
+from idfit.spec.check_names import declared
 from idfit.spec.check_parameters import is_estimated
-from idfit.spec.findings import Findings, did_you_mean, dotted
+from idfit.spec.findings import Findings, did_you_mean, dotted, is_identifier
 from idfit.spec.schema import NoiseColumn, ObservableSpec, ProblemSpec
 from idfit.spec.toml_positions import Path
 
@@ -26,6 +27,7 @@ def check_observables(spec: ProblemSpec, formulas: Formulas, findings: Findings)
         else:
             _check_noise(path, spec, formulas, findings)
         _check_copies(path, observable, spec, formulas, findings)
+        _check_columns(path, observable, spec, formulas, findings)
 
 
 def _check_distribution(path: Path, observable: ObservableSpec, findings: Findings) -> None:
@@ -89,12 +91,35 @@ def _check_noise(path: Path, spec: ProblemSpec, formulas: Formulas, findings: Fi
         findings.error(noise_path, f"value of {names}", rule, "give a positive value", "D19")
 
 
+def _check_columns(
+    path: Path, observable: ObservableSpec, spec: ProblemSpec, formulas: Formulas, findings: Findings
+) -> None:
+    """Names that the data give a value in each row."""
+    kinds = declared(spec)
+    used = _names_in(path, formulas)
+    for name in observable.columns:
+        place = (*path, "columns", name)
+        if not is_identifier(name) or kinds[name] != "columns":
+            rule = "is not a name" if not is_identifier(name) else f"is one of the {kinds[name]} as well"
+            findings.error(place, dotted(place), rule, "give it a name of its own", "M18")
+        elif name not in used:
+            rule = f"neither formula nor noise of '{path[1]}' uses it"
+            findings.error(place, dotted(place), rule, "use it there, or delete it here", "P10")
+    for name in sorted(used - observable.columns.keys()):
+        if kinds.get(name) == "columns":
+            rule = f"'{name}' is given by a column of the data for other observables, and not for this one"
+            findings.error(path, dotted(path), rule, f'add columns = {{ {name} = "..." }}', "E12")
+
+
+def _names_in(path: Path, formulas: Formulas) -> frozenset[str]:
+    nothing: frozenset[str] = frozenset()
+    return formulas.names.get((*path, "formula"), nothing) | formulas.names.get((*path, "noise"), nothing)
+
+
 def _check_copies(
     path: Path, observable: ObservableSpec, spec: ProblemSpec, formulas: Formulas, findings: Findings
 ) -> None:
-    own = formulas.names.get((*path, "formula"), frozenset()) | formulas.names.get(
-        (*path, "noise"), frozenset()
-    )
+    own = _names_in(path, formulas)
     for name in observable.per:
         per_path = (*path, "per", name)
         parameter = spec.parameters.get(name)

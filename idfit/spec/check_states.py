@@ -1,10 +1,11 @@
-"""States, their derivatives and reactions; events, which have their place in the format only."""
+"""States, their derivatives and reactions, and the events that change them."""
 
 from __future__ import annotations
 
 from idfit.expressions import ExpressionError
 from idfit.spec.check_formulas import Formulas
-from idfit.spec.findings import Findings, did_you_mean, dotted, listed
+from idfit.spec.check_names import TIME_NAMES, declared
+from idfit.spec.findings import Findings, clipped, did_you_mean, dotted, listed
 from idfit.spec.reaction_equations import parse_equation
 from idfit.spec.schema import ProblemSpec
 from idfit.spec.toml_positions import Path
@@ -23,9 +24,10 @@ def check_states(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
                 ("odes", name), dotted(("odes", name)), "is the derivative of no state", remedy, "E12"
             )
     moved = _check_reactions(spec, findings) | spec.odes.keys()
+    moved |= {state for event in spec.events.values() for state in event.set}
     still = [name for name in spec.states if name not in moved]
     if still:
-        rule = "no derivative and no reaction changes them; they keep their initial values"
+        rule = "no derivative, reaction or event changes them; they keep their initial values"
         findings.notice(("states", still[0]), f"states {listed(still)}", rule, "", "M22")
     for name, state in spec.states.items():
         if isinstance(state.volume, float) and state.volume <= 0:
@@ -34,10 +36,27 @@ def check_states(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> N
     if not spec.states and not spec.observables:
         rule = "a model needs states or observables"
         findings.error((), "", rule, "write them under [states] and [observables]", "M22")
-    for name in spec.events:
-        rule = "events are not available yet"
-        remedy = "use [conditions] with doses for changes at known times"
-        findings.error(("events", name), dotted(("events", name)), rule, remedy, "M13")
+    _check_events(spec, formulas, findings)
+
+
+def _check_events(spec: ProblemSpec, formulas: Formulas, findings: Findings) -> None:
+    moving = {*spec.states, *spec.inputs, *formulas.dynamic, *(TIME_NAMES - declared(spec).keys())}
+    for name, event in spec.events.items():
+        path: Path = ("events", name)
+        for state in event.set:
+            if state not in spec.states:
+                rule = f"'{clipped(state)}' is not a state; events change states"
+                remedy = did_you_mean(
+                    state, spec.states, 'make it one: x = { init = "x0" } has no derivative'
+                )
+                findings.error((*path, "set", state), dotted((*path, "set", state)), rule, remedy, "M13")
+        when = formulas.names.get((*path, "when"))
+        if when is not None and not when & moving:
+            rule = "depends on no state and not on the time, so it never turns true"
+            findings.warning((*path, "when"), dotted((*path, "when")), rule, "correct it", "M13")
+        if isinstance(event.delay, float) and event.delay < 0:
+            rule = "a delay is not negative"
+            findings.error((*path, "delay"), f"{dotted(path)}: delay = {event.delay:g}", rule, "", "M13")
 
 
 def _check_reactions(spec: ProblemSpec, findings: Findings) -> set[str]:

@@ -153,9 +153,8 @@ class _Rows:
             return float(cell)
         if column == "time":
             code = "D29" if code in ("D14", "D16") else code
-            if code == "D15" and cell.lower().lstrip("+") in ("inf", "infinity"):
-                rule, code = "steady-state measurements are not available yet", "D28"
-                remedy = "leave the row out, or give a finite late time"
+            if cell.lower().lstrip("+") in ("inf", "infinity"):
+                return math.inf  # the steady state
         elif code == "D14":
             remedy = "fill it in, delete the row, or drop such rows with --missing drop"
         self.problem(n, f"{column} = '{clipped(cell)}'", rule, remedy, code)
@@ -258,6 +257,7 @@ def _compare_value_unit(table: TextTable, spec: ProblemSpec, findings: Findings)
 def _tell_unused(table: TextTable, extra: Iterable[str], spec: ProblemSpec, findings: Findings) -> None:
     used = {column for observable in spec.observables.values() for column in observable.per.values()}
     used |= {p.per for p in spec.parameters.values() if p.per}
+    used |= {column for observable in spec.observables.values() for column in observable.columns.values()}
     used |= {o.noise.column for o in spec.observables.values() if isinstance(o.noise, NoiseColumn)}
     unused = [name for name in extra if name not in used]
     if unused:

@@ -45,7 +45,7 @@ class _Entry(BaseModel):
 
 
 class StateSpec(_Entry):
-    """`init` is a number or a formula of parameters and of what other states and assignments are at the start;
+    """`init` is a number or a formula, in which other states and assignments mean their values at the start;
     `volume` makes rates of reactions amounts per time."""
 
     init: Formula = 0.0
@@ -157,7 +157,7 @@ class InputSpec(_Entry):
 class EventSpec(_Entry):
     """When the condition `when` turns true, states take the values `set`, `delay` later.
 
-    initial : what `when` is taken to have been before the start; with False the event can happen at the start.
+    initial : what `when` is taken to have been before the start; with False it can turn true at the start.
     values : whether the formulas are evaluated when `when` turns true or when they are carried out.
     persistent : False drops a delayed event if `when` turns false before it is carried out.
     priority : of events that are carried out at the same time the larger goes first.

@@ -57,9 +57,15 @@ _EXPECTED = {
         ("eq", "unit", "tie", "per", "name", "description", "when", "column"), "a text in quotes"
     ),
     "preequilibrate": "the name of a condition in quotes",
+    "delay": _FORMULA,
+    "priority": _FORMULA,
+    **dict.fromkeys(("persistent", "initial"), "true or false"),
     "time": "a text in quotes",
     "fixed": "true or false",
-    "prior": 'a text such as "normal(0, 1)", or { density = "normal(0, 1)", on = "estimation" }',
+    **dict.fromkeys(
+        ("prior", "start"),
+        'a text such as "normal(0, 1)", or { density = "normal(0, 1)", on = "estimation" }',
+    ),
     "noise": 'a number, a formula in quotes, or { column = "sd" }',
     "set": "a table of names with numbers or formulas, { k = 1 }",
     "add": "a table of states with numbers or formulas, { A = 1 }",
@@ -233,10 +239,14 @@ def _wording(path: Path, value: Any) -> tuple[str, str]:
         return f"one of {', '.join(choices)}", did_you_mean(str(value), choices)
     if len(named) > 3 and named[-2] in ("set", "add"):
         return _FORMULA, ""
-    if len(named) > 3 and named[-2] == "per":
+    if len(named) > 3 and named[-2] in ("per", "columns"):
         return "the name of a data column in quotes", ""
     if key == "per" and section == "observables":
         return 'a table of parameters with data columns, { scale = "gel" }', ""
+    if key == "columns":
+        return 'a table of names with data columns, { dilution = "dilution" }', ""
+    if key == "values" and section == "events":
+        return "trigger or execution", did_you_mean(str(value), ("trigger", "execution"))
     if key == "time" and "dose" in named:
         return "a number or an array of numbers", ""
     remedy = (

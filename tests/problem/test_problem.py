@@ -229,7 +229,6 @@ def test_what_cannot_be_is_refused_with_words(arguments, words):
 def test_models_with_parts_that_are_not_available():
     for more, words in (
         ({"unknown_inputs": ["w"]}, "unknown input w"),
-        ({"events": [("A < 1", {"A": 2})]}, "events"),
         ({"inputs": ["u"]}, "input u - has no values"),
     ):
         model = Model.from_equations({"A": "-k*A"}, {"y": "A"}, ["k"], {"A": 1}, **more)

@@ -147,7 +147,7 @@ def test_models_with_wrong_values(changes):
         for key in path[:-1]:
             owner = owner[key] if isinstance(owner, dict) and key in owner else None
         if isinstance(owner, dict) and isinstance(path[-1], str):
-            owner[path[-1]] = value
+            owner[path[-1]] = copy.deepcopy(value)
     read(tomlkit.dumps(document))
 
 

@@ -23,8 +23,8 @@ class TestFormulas:
             ('"k*A"', '"k*A; 1"', "; 1", "", "reactions.r.rate"),
             ('"k*A"', "\"__import__('os').system('touch pwned')\"", "", "", "reactions.r.rate"),
             ('"k*A"', '"1/0"', "", "", "reactions.r.rate"),
-            ('"A0"', '"A0*B"', "B", "E12", "an initial value or volume may use parameters"),
-            ('"A0"', '"A0*t"', "t\"", "E12", "may not depend on the time"),
+            ('"A0"', '"A0*y"', "y", "E12", "an initial value may use states, parameters"),
+            ('"A0"', '"A0*A"', "", "M17", "states: A -> A - refers to itself"),
             ('"A0"', '"inf"', "", "M28", "is not finite"),
             ('noise = "sd", unit = "nM" }\nz', 'noise = "sd*z", unit = "nM" }\nz', "z\"", "E12", "write 'y'"),
             ('formula = "A"', 'formula = "y"', "", "E20", "observables: y -> y - refers to itself"),
@@ -66,14 +66,15 @@ class TestFormulas:
         )
         assert circles["E20"] in ("observables: y -> z -> y", "observables: z -> y -> z")
 
-    def test_initial_values_may_not_reach_states_through_assignments(self, read, refused):
+    def test_initial_values_may_use_those_of_other_states_but_not_in_a_circle(self, read, refused):
         model = MODEL.replace(
             "[observables]",
             '[assignments]\nstatic = "2*k"\nmoving = "static*A"\nlate = "moving"\n[observables]',
         )
         assert read('"A0"', '"A0*static"', model=model)[1] == []
-        (finding,) = refused('"A0"', '"A0*late"', model=model)
-        assert "'late', which depends on states, inputs or time" in finding.rule
+        assert read("init = 0,", 'init = "late",', model=model)[1] == []
+        (finding,) = refused("init = 0,", 'init = "2*A",', model=MODEL.replace('init = "A0"', 'init = "B"'))
+        assert finding.code == "M17"
 
     def test_a_model_without_states_is_a_regression(self, tmp_path):
         path = tmp_path / "m.toml"
@@ -147,12 +148,29 @@ class TestReactions:
         (finding,) = refused("init = 0,", "init = 0, volume = 0,")
         assert finding.code == "M20"
 
-    def test_events_have_their_place_but_are_not_available(self, refused):
-        (finding,) = refused(
-            "[observables]", '[events]\ne = { when = "A < 0.1", set = { A = 1 } }\n[observables]'
-        )
-        assert (finding.given, finding.rule) == ("events.e", "events are not available yet")
+    def test_events_change_states(self, read):
+        event = 'when = "A < 0.1 && t > k", set = { A = "A + k*B" }, delay = "k", priority = 2'
+        assert read("[observables]", f"[events]\ne = {{ {event} }}\n[observables]")[1] == []
+
+    @pytest.mark.parametrize(
+        ("event", "words"),
+        [
+            ('when = "A < 0.1", set = { k = 1 }', "'k' is not a state; events change states"),
+            ('when = "A < 0.1", set = { A = "y" }', "'y' is one of the observables"),
+            ('when = "AA < 0.1"', "'AA' is not declared"),
+            ('when = "A < 0.1", delay = -1', "a delay is not negative"),
+            ('when = "A < 0.1", values = "later"', "trigger or execution"),
+            ('when = "A < 0.1", persistent = 1', "must be true or false"),
+        ],
+    )
+    def test_what_is_wrong_with_an_event_is_refused(self, refused, event, words):
+        (finding,) = refused("[observables]", f"[events]\ne = {{ {event} }}\n[observables]")
+        assert words in str(finding)
         assert finding.line == line_of(MODEL, "[observables]") + 1
+
+    def test_an_event_that_cannot_happen_is_told(self, read):
+        _, (finding,) = read("[observables]", '[events]\ne = { when = "k > 1" }\n[observables]')
+        assert "never turns true" in finding.rule
 
 
 class TestConditions:
@@ -161,28 +179,46 @@ class TestConditions:
         [
             ("set = { kk = 1 }", "'kk' is not a parameter, constant, input or state - did you mean 'k'?"),
             ("set = { y = 1 }", "'y' is one of the observables"),
-            ('set = { k = "2*A" }', "a setting or dose may use parameters"),
+            ('set = { k = "2*A" }', "a setting may use parameters"),
             ('set = { k = "2*kk" }', "'kk' is not declared"),
-            ('preequilibrate = "control"', "preequilibrate is not available yet"),
-            ('reinit = ["A"]', "reinit is not available yet"),
+            ('preequilibrate = "contrl"', "is not another condition - did you mean 'control'?"),
+            ('preequilibrate = "treated"', "is not another condition"),
+            ('preequilibrate = "control"\nreinit = ["AA"]', "'AA' is not a state"),
+            ('reinit = ["A"]', "every state starts from its initial value"),
+            ('preequilibrate = "control"\nset = { A0 = 2 }', "add reinit = ['A']"),
+            ('preequilibrate = "control"\nset = { B = 2 }', "add reinit = ['B']"),
+            ('dose = [{ time = 1, set = { k = "A" } }]', "make it a state without derivative"),
+            ("dose = [{ time = 1, add = { k = 1 } }]", "'k' is not a state"),
             (
                 "dose = [{ time = [0, 1], add = { AA = 1 } }]",
                 "conditions.treated.dose[1].add.AA - 'AA' is not a state",
             ),
             ("dose = [{ time = -1, add = { A = 1 } }]", "before the condition starts (t0 = 0)"),
             ("dose = [{ time = 1 }]", "neither adds nor sets"),
-            ('dose = [{ time = 1, add = { A = "2*t" } }]', "may not depend on the time"),
             ("dose = [{ time = 1, ad = { A = 1 } }]", "'ad' is not a key of a dose"),
         ],
     )
     def test_what_is_wrong_is_refused(self, refused, treated, words):
         (finding,) = refused("set = { k = 0.2 }", treated)
         assert words in str(finding)
-        assert finding.line == line_of(MODEL, "set = {")
+        assert finding.line - line_of(MODEL, "set = {") in range(treated.count("\n") + 1)
+
+    def test_a_steady_state_needs_equations_that_do_not_move_with_the_time(self, read, refused):
+        wanted = ("set = { k = 0.2 }", 'preequilibrate = "control"')
+        assert read(*wanted)[1] == []
+        (finding,) = refused(*wanted, model=MODEL.replace('"k*A"', '"k*A*exp(-t)"'))
+        assert "reactions.r.rate depends on the time" in finding.rule
+        assert read(*wanted, model=MODEL.replace('"k*A"', '"k*A*piecewise(0, t < 1, 1)"'))[1] == []
+        header = "[conditions.control]\n"
+        dosed = MODEL.replace(header, header + "dose = [{ time = 1, add = { A = 1 } }]\n")
+        (finding,) = refused(*wanted, model=dosed)
+        assert "has doses" in finding.rule
 
     @pytest.mark.parametrize(
         "treated",
         [
+            'preequilibrate = "control"\nset = { A0 = 2, k = 1 }\nreinit = ["A"]',
+            'dose = [{ time = 1, add = { A = "A/2" }, set = { k = "2*k", B = "B/2 + A" } }]',
             'set = { k = "2*sd", A = 3, B = "A0/2" }',
             "dose = [{ time = [0, 1], add = { A = 1 } }, { time = 2, set = { B = 0 }, add = { A = 'A0' } }]",
             "t0 = -5\ndose = [{ time = -1, add = { A = 1 } }]",

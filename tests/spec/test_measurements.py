@@ -23,6 +23,21 @@ def only(findings, severity):
 
 
 class TestAccepted:
+    def test_the_steady_state_is_a_time(self, read):
+        spec, findings = read(data=DATA.replace("control,1,", "control,inf,"))
+        assert findings == []
+        assert spec.measurements.time[1] == math.inf
+
+    def test_a_column_may_give_a_name_its_value(self, read):
+        model = MODEL.replace('"A", noise', '"w*A", columns = { w = "weight" }, noise')
+        weights = ("value,weight", "1.0,2", "0.9,A0/k", "0.2,", "0.21,")
+        data = DATA
+        for line, weight in zip(("value", "1.0", "0.9", "0.2", "0.21"), weights, strict=True):
+            data = data.replace(f"{line}\n", f"{weight}\n")
+        spec, findings = read(model=model, data=data)
+        assert findings == []
+        assert spec.measurements.columns["weight"] == ("2", "A0/k", "", "")
+
     def test_rows_keep_their_order_and_lines(self, read):
         text = "# measured in May\n" + DATA.replace("control,1,", "\ncontrol,1,")
         spec, findings = read(data=text)
@@ -223,7 +238,6 @@ class TestRefusedRows:
             ("control,1,", "control,NaN,", "D29", "time = 'NaN'"),
             ("control,1,", "control,soon,", "D29", "time = 'soon'"),
             ("control,1,", "control,2020-01-01,", "D29", "dates are not times"),
-            ("control,1,", "control,inf,", "D28", "steady-state measurements are not available yet"),
             ("control,1,", "control,-inf,", "D15", "not finite"),
             ("control,1,", "control,-1,", "D27", "before the condition starts (t0 = 0)"),
             ("control,1,y", "contrl,1,y", "D21", "did you mean 'control'?"),
@@ -237,6 +251,28 @@ class TestRefusedRows:
         assert finding.code == code
         assert finding.line == 3
         assert words in str(finding)
+
+    @pytest.mark.parametrize(
+        ("cell", "words"),
+        [
+            ("A", "'A' is not a parameter"),
+            ("kk", "did you mean 'k'?"),
+            ("2*", "neither a number nor a formula"),
+            ("", "is empty"),
+        ],
+    )
+    def test_a_value_from_a_column_is_a_formula_of_parameters(self, refused, cell, words):
+        model = MODEL.replace('"A", noise', '"w*A", columns = { w = "weight" }, noise')
+        data = DATA.replace("\n", ",1\n").replace("value,1", "value,weight").replace("0.9,1", f"0.9,{cell}")
+        finding = refused(model=model, data=data)[0]
+        assert words in str(finding)
+        assert finding.line == 3
+
+    def test_a_steady_state_is_refused_where_the_model_moves_with_the_time(self, refused):
+        (finding,) = refused(
+            model=MODEL.replace('"k*A"', '"k*A*t"'), data=DATA.replace("control,1,", "control,inf,")
+        )
+        assert (finding.code, finding.line) == ("D28", 3)
 
     def test_every_bad_row_is_named(self, refused):
         data = DATA.replace("0.9", "x").replace("0.21", "?").replace("treated", "traeted")

@@ -66,6 +66,7 @@ parameters = st.builds(
     tie=optional_text,
     per=optional_text,
     prior=optional_text,
+    start=optional_text,
 )
 observables = st.builds(
     ObservableSpec,
@@ -76,6 +77,7 @@ observables = st.builds(
     dof=optional_number,
     unit=optional_text,
     per=tables(names, texts),
+    columns=tables(names, texts),
 )
 doses = st.builds(
     DoseSpec,
@@ -105,7 +107,18 @@ specs = st.builds(
     constants=tables(names, numbers),
     assignments=tables(names, formulas),
     inputs=tables(names, inputs),
-    events=tables(names, st.builds(EventSpec, when=texts, set=tables(names, formulas))),
+    events=tables(
+        names,
+        st.builds(
+            EventSpec,
+            when=texts,
+            set=tables(names, formulas),
+            delay=formulas,
+            priority=st.none() | formulas,
+            initial=st.booleans(),
+            values=st.sampled_from(["trigger", "execution"]),
+        ),
+    ),
     observables=tables(names, observables),
     conditions=tables(labels, conditions),
 )
