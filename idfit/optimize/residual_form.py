@@ -164,7 +164,7 @@ def _refused(given: str, remedy: str) -> Finding:
 
 def _normal_priors(objective: Objective) -> tuple[np.ndarray, float]:
     """Parameters with normal priors, and the constants of all priors (a uniform one is nothing else)."""
-    rows, constant = [], 0.0
+    rows, constant = [], float(objective.parameters.prior_constant.sum())
     for k, prior in enumerate(objective.parameters.prior):
         if prior is None:
             continue

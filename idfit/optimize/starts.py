@@ -9,6 +9,7 @@ from scipy.stats import qmc
 
 from idfit.errors import InputError
 from idfit.problem import ParameterSpace
+from idfit.spec.priors import Prior
 
 SAMPLINGS = ("sobol", "lhs", "random")
 MAX_STARTS = 1_000_000
@@ -17,6 +18,7 @@ MAX_STARTS = 1_000_000
 def draw_starts(space: ParameterSpace, n: int, sampling: str, rng: np.random.Generator) -> np.ndarray:
     """Points (start, parameter) that fill the box of the bounds: scrambled Sobol, Latin hypercube or random.
 
+    A parameter with a density of starts is drawn from that, and values beyond its bounds are moved onto them.
     The first m points of a larger Sobol or random design are those of the smaller one, so that starts can
     be added.
     """
@@ -40,7 +42,22 @@ def draw_starts(space: ParameterSpace, n: int, sampling: str, rng: np.random.Gen
         unit = qmc.LatinHypercube(k, rng=rng).random(n)
     else:
         unit = rng.random((n, k))
-    return lower + unit * (upper - lower)
+    points = lower + unit * (upper - lower)
+    for k, density in enumerate(space.start):
+        if density is not None:
+            points[:, k] = _from_density(space, k, density, unit[:, k])
+    return points
+
+
+def _from_density(space: ParameterSpace, k: int, density: Prior, unit: np.ndarray) -> np.ndarray:
+    """Numbers in [0, 1] as values of parameter k on the estimation scale, within its bounds."""
+    low, high = space.bounds_on(k, density)
+    values = np.clip(density.quantile(unit, low, high), low, high)
+    if density.on == "natural":
+        natural = np.ones((len(unit), len(space)))
+        natural[:, k] = values
+        values = space.to_scaled(natural)[:, k]
+    return np.clip(values, space.lower_scaled[k], space.upper_scaled[k])
 
 
 def given_starts(space: ParameterSpace, points: np.ndarray) -> np.ndarray:

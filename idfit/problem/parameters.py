@@ -18,7 +18,7 @@ class ParameterSpace:
     """The estimated parameters in order. `lower`, `upper`, `nominal` are on the natural scale.
 
     `nominal` holds NaN where no value was given. `prior` is None for a parameter that is uniform on its
-    estimation scale within its bounds.
+    estimation scale within its bounds, `start` for one whose starts fill the bounds.
     """
 
     names: tuple[str, ...]
@@ -28,6 +28,7 @@ class ParameterSpace:
     nominal: np.ndarray
     unit: tuple[str, ...]
     prior: tuple[Prior | None, ...]
+    start: tuple[Prior | None, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,6 +58,22 @@ class ParameterSpace:
         """The nominal values on the estimation scale, the middle of the bounds where none was given."""
         middle = 0.5 * (self.lower_scaled + self.upper_scaled)
         return np.where(np.isnan(self.nominal), middle, self.to_scaled(self.nominal))
+
+    @cached_property
+    def prior_constant(self) -> np.ndarray:
+        """What each prior adds to nlprior because it is normalised within the bounds: ln of its probability
+        there, (parameter,); 0 for all others."""
+        constants = [
+            prior.log_probability(*self.bounds_on(k, prior)) if prior and prior.within_bounds else 0.0
+            for k, prior in enumerate(self.prior)
+        ]
+        return _read_only(np.array(constants, dtype=float))
+
+    def bounds_on(self, k: int, density: Prior) -> tuple[float, float]:
+        """The bounds of parameter k on the scale that the density is of."""
+        if density.on == "estimation":
+            return float(self.lower_scaled[k]), float(self.upper_scaled[k])
+        return float(self.lower[k]), float(self.upper[k])
 
     def to_scaled(self, values: Mapping[str, float] | Sequence[float] | np.ndarray) -> np.ndarray:
         """theta from natural values: a vector (…, parameter) in order, or a mapping that names every

@@ -117,6 +117,7 @@ class Problem:
             nominal=np.array([math.nan if p.value is None else p.value for p in entries], dtype=float),
             unit=tuple(p.unit or "" for p in entries),
             prior=tuple(None if p.prior is None else parse_prior(p.prior) for p in entries),
+            start=tuple(None if p.start is None else parse_prior(p.start) for p in entries),
         )
 
     @cached_property

@@ -8,7 +8,7 @@ from idfit.expressions import ExpressionError
 from idfit.spec.check_formulas import Formulas
 from idfit.spec.check_names import copy_of, declared
 from idfit.spec.findings import Findings, clipped, did_you_mean, dotted
-from idfit.spec.priors import parse_prior
+from idfit.spec.priors import Prior, parse_prior
 from idfit.spec.schema import ParameterSpec, ProblemSpec, Scale
 from idfit.spec.toml_positions import Path
 
@@ -40,6 +40,8 @@ def check_parameters(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
             _check_bounds(path, parameter, findings)
         if parameter.prior is not None:
             _check_prior(path, parameter, findings)
+        if parameter.start is not None:
+            _density((*path, "start"), parameter.start, findings)
         if name not in used:
             rule = "no formula uses it" + (
                 "; the data cannot determine it" if is_estimated(parameter) else ""
@@ -77,6 +79,8 @@ def _check_copy(
         _check_bounds(path, merged, findings)
     if own.prior is not None:
         _check_prior(path, merged, findings)
+    if own.start is not None:
+        _density((*path, "start"), own.start, findings)
     table = spec.measurements
     known = {"condition": (*table.condition, *spec.conditions), "replicate": table.replicate, **table.columns}
     if len(table) and not any(value in known.get(column, ()) for column in columns | {parameter.per or ""}):
@@ -85,7 +89,7 @@ def _check_copy(
 
 
 def _check_tie(path: Path, parameter: ParameterSpec, findings: Findings) -> None:
-    for key in ("value", "min", "max", "prior", "per"):
+    for key in ("value", "min", "max", "prior", "start", "per"):
         if getattr(parameter, key) is not None:
             rule = f"a tied parameter has no {key!r} of its own; its formula gives it"
             findings.error((*path, key), dotted((*path, key)), rule, "delete it, or delete the tie", "P03")
@@ -104,9 +108,10 @@ def _check_fixed(path: Path, parameter: ParameterSpec, spec: ProblemSpec, findin
             findings.error(
                 path, dotted(path), rule, "write value = ..., or give it min and max instead", "M19"
             )
-    if parameter.prior is not None:
-        rule = "the prior of a fixed parameter has no effect"
-        findings.warning((*path, "prior"), dotted((*path, "prior")), rule, "delete it", "P14")
+    for key, what in (("prior", "prior"), ("start", "density of starts")):
+        if getattr(parameter, key) is not None:
+            rule = f"the {what} of a fixed parameter has no effect"
+            findings.warning((*path, key), dotted((*path, key)), rule, "delete it", "P14")
 
 
 def _check_bounds(path: Path, parameter: ParameterSpec, findings: Findings) -> None:
@@ -175,14 +180,8 @@ def _check_scale(path: Path, parameter: ParameterSpec, findings: Findings) -> bo
 
 def _check_prior(path: Path, parameter: ParameterSpec, findings: Findings) -> None:
     text_path = (*path, "prior")
-    text = parameter.prior or ""
-    try:
-        prior = parse_prior(text)
-    except ExpressionError as error:
-        given = f"{dotted(text_path)}: {error.given}"
-        findings.at_text(text_path, text, error.column, given, error.rule, error.remedy, error.code)
-        return
-    if not is_estimated(parameter) or parameter.min is None or parameter.max is None:
+    prior = _density(text_path, parameter.prior or "", findings)
+    if prior is None or not is_estimated(parameter) or parameter.min is None or parameter.max is None:
         return
     low, high = (
         _scaled(bound, parameter.scale) if prior.on == "estimation" else bound
@@ -195,6 +194,19 @@ def _check_prior(path: Path, parameter: ParameterSpec, findings: Findings) -> No
             rule += " on the estimation scale"
         remedy = "narrow the bounds to where the prior is positive"
         findings.error(text_path, f"{dotted(text_path)} = {prior}", rule, remedy, "P14")
+    elif prior.within_bounds and prior.log_probability(low, high) == -math.inf:
+        rule = f"has no probability between the bounds [{low:g}, {high:g}]"
+        remedy = "correct the bounds, or choose another prior"
+        findings.error(text_path, f"{dotted(text_path)} = {prior}", rule, remedy, "P14")
+
+
+def _density(path: Path, text: str, findings: Findings) -> Prior | None:
+    try:
+        return parse_prior(text)
+    except ExpressionError as error:
+        given = f"{dotted(path)}: {error.given}"
+        findings.at_text(path, text, error.column, given, error.rule, error.remedy, error.code)
+        return None
 
 
 def _scaled(value: float, scale: Scale) -> float:

@@ -1,11 +1,14 @@
-"""Prior densities as texts: ``normal(mean, sd)``; ``on estimation`` behind it means the scaled parameter."""
+"""Prior densities as texts: ``normal(mean, sd)``. ``on estimation`` behind it means the scaled parameter,
+``within bounds`` the density that is left, and normalised again, between the parameter's bounds."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from idfit.expressions import ExpressionError
 from idfit.spec.findings import clipped, did_you_mean, is_plain_number
@@ -43,20 +46,23 @@ PRIOR_ARGUMENTS: dict[PriorKind, tuple[str, ...]] = {
 
 _FREE = {"mean", "mu", "location", "lower", "upper"}  # arguments that may have any sign
 _ON_REAL_LINE = {"normal", "laplace", "cauchy"}
-_PRIOR = re.compile(r"\s*([A-Za-z][A-Za-z-]*)\s*\(([^()]*)\)\s*(?:on\s+(\S+)\s*)?")
+_PRIOR = re.compile(r"\s*([A-Za-z][A-Za-z-]*)\s*\(([^()]*)\)\s*(?:on\s+(\S+)\s*)?(within\s+bounds\s*)?")
 
 
 @dataclass(frozen=True)
 class Prior:
     """A density of a parameter: `kind` with its arguments `a` and `b` (0 where there is only one).
 
-    `on` says of what: the ``natural`` parameter, or its value on the ``estimation`` scale.
+    `on` says of what: the ``natural`` parameter, or its value on the ``estimation`` scale. With
+    `within_bounds` the density is divided by its probability between the bounds of the parameter, which lie
+    on the scale that `on` names.
     """
 
     kind: PriorKind
     a: float
     b: float = 0.0
     on: Literal["natural", "estimation"] = "natural"
+    within_bounds: bool = False
 
     @property
     def support(self) -> tuple[float, float]:
@@ -68,7 +74,67 @@ class Prior:
     def __str__(self) -> str:
         arguments = [self.a, self.b][: len(PRIOR_ARGUMENTS[self.kind])]
         density = f"{self.kind}({', '.join(f'{value:.17g}' for value in arguments)})"
-        return density if self.on == "natural" else f"{density} on estimation"
+        density += " on estimation" if self.on == "estimation" else ""
+        return density + (" within bounds" if self.within_bounds else "")
+
+    def log_probability(self, low: float, high: float) -> float:
+        """ln of the probability between two values; -inf where there is none, or less than doubles hold."""
+        distribution, logarithmic = _distribution(self)
+        if logarithmic:
+            low, high = (math.log(v) if v > 0 else -math.inf for v in (low, high))
+        if low > distribution.median():  # differences of the small numbers, not of those near 1
+            inside = distribution.sf(low) - distribution.sf(high)
+        else:
+            inside = distribution.cdf(high) - distribution.cdf(low)
+        return math.log(inside) if inside > 0 else -math.inf
+
+    def quantile(self, u: np.ndarray, low: float = -math.inf, high: float = math.inf) -> np.ndarray:
+        """Values with the fraction `u` of the probability below them; of that between `low` and `high`, and
+        moved between these, if the prior is one within bounds."""
+        distribution, logarithmic = _distribution(self)
+        first, last = (
+            (math.log(v) if v > 0 else -math.inf for v in (low, high)) if logarithmic else (low, high)
+        )
+        if not self.within_bounds:
+            values = distribution.ppf(u)
+        elif first > distribution.median():
+            above = distribution.sf(first)
+            values = distribution.isf(above - u * (above - distribution.sf(last)))
+        else:
+            below = distribution.cdf(first)
+            values = distribution.ppf(below + u * (distribution.cdf(last) - below))
+        with np.errstate(over="ignore"):
+            values = np.exp(values) if logarithmic else values
+        return np.clip(values, low, high) if self.within_bounds else values
+
+
+def _distribution(prior: Prior) -> tuple[Any, bool]:
+    """The prior as a distribution of scipy (which takes long to load, and few priors need it), and whether
+    it is that of the logarithm."""
+    from scipy import stats
+
+    a, b = prior.a, prior.b
+    match prior.kind:
+        case "normal" | "log-normal":
+            return stats.norm(a, b), prior.kind == "log-normal"
+        case "laplace" | "log-laplace":
+            return stats.laplace(a, b), prior.kind == "log-laplace"
+        case "uniform":
+            return stats.uniform(a, b - a), False
+        case "log-uniform":
+            return stats.uniform(math.log(a), math.log(b) - math.log(a)), True
+        case "gamma":
+            return stats.gamma(a, scale=b), False
+        case "inverse-gamma":
+            return stats.invgamma(a, scale=b), False
+        case "cauchy":
+            return stats.cauchy(a, b), False
+        case "chi-square":
+            return stats.chi2(a), False
+        case "exponential":
+            return stats.expon(scale=a), False
+        case "rayleigh":
+            return stats.rayleigh(scale=a), False
 
 
 def parse_prior(text: str) -> Prior:
@@ -78,7 +144,7 @@ def parse_prior(text: str) -> Prior:
         raise ExpressionError(
             1, clipped(text), "is not a prior", "write it as normal(0, 1) or log-normal(-2, 1)", "P14"
         )
-    name, inside, on = match.groups()
+    name, inside, on, within = match.groups()
     kind: PriorKind | None = next((k for k in PRIOR_ARGUMENTS if k == name), None)
     if kind is None:
         remedy = did_you_mean(name, PRIOR_ARGUMENTS, f"there are {', '.join(PRIOR_ARGUMENTS)}")
@@ -88,7 +154,8 @@ def parse_prior(text: str) -> Prior:
             match.start(3) + 1, on, "is not a scale", "write 'on natural' or 'on estimation'", "P14"
         )
     values = _arguments(kind, inside, match.start(2) + 1)
-    return Prior(kind, values[0], values[1] if len(values) > 1 else 0.0, on or "natural")
+    b = values[1] if len(values) > 1 else 0.0
+    return Prior(kind, values[0], b, on or "natural", within_bounds=within is not None)
 
 
 def _arguments(kind: PriorKind, inside: str, column: int) -> list[float]:

@@ -12,6 +12,7 @@ import pytest
 
 import idfit
 from idfit.optimize import LocalOptions
+from idfit.optimize.starts import draw_starts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +78,29 @@ def test_starts_fill_the_bounds_on_the_estimation_scale(sampling):
     assert ((theta0 >= -4) & (theta0 <= 4)).all()
     counts, _ = np.histogram(theta0, bins=8, range=(-4, 4))
     assert counts.min() >= (8 if sampling == "lhs" else 7 if sampling == "sobol" else 1)
+
+
+def starts_of(n: int, **parameter) -> np.ndarray:
+    space = level(1.0, 1e-2, 1e4, "log10").with_parameters({"a": parameter}).parameters
+    return draw_starts(space, n, "sobol", np.random.default_rng(1))[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("density", "median", "sigma"),
+    [("log-normal(3, 0.5)", 3 / np.log(10), 0.5 / np.log(10)), ("normal(1, 0.4) on estimation", 1, 0.4)],
+)
+def test_starts_follow_their_density(density, median, sigma):
+    drawn = starts_of(4096, start=density)
+    low, middle, high = np.quantile(drawn, [0.15865, 0.5, 0.84135])
+    assert [middle, high - middle, middle - low] == pytest.approx([median, sigma, sigma], rel=0.02)
+
+
+def test_starts_beyond_the_bounds_are_moved_onto_them_or_not_drawn():
+    moved = starts_of(1024, start="normal(0, 1)")  # half of them are negative, which no logarithm has
+    assert np.count_nonzero(moved == -2.0) == pytest.approx(512, abs=8)
+    inside = starts_of(1024, start="normal(0, 1) within bounds")
+    assert inside.min() > -2.0
+    assert np.median(inside) == pytest.approx(np.log10(0.6812), abs=0.01)
 
 
 # starts ----------------------------------------------------------------------------------------------------

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from idfit.expressions import ExpressionError
+from idfit.numerics.priors import PRIORS, prior_term
 from idfit.spec.check_parameters import with_copy
 from idfit.spec.priors import PRIOR_ARGUMENTS, Prior, parse_prior
 from tests.spec.sound import DATA, MODEL, line_of
@@ -32,11 +36,14 @@ K = 'k = { value = 0.1, min = 1e-4, max = 1e2, scale = "log10" }'
         ('{ tie = "2*sd", min = 1 }', "P03", "min", "a tied parameter has no 'min'"),
         ('{ tie = "2*sd", value = 1 }', "P03", "value", "a tied parameter has no 'value'"),
         ('{ tie = "2*sd", prior = "normal(0, 1)" }', "P03", "prior", "a tied parameter has no 'prior'"),
+        ('{ tie = "2*sd", start = "normal(0, 1)" }', "P03", "start", "a tied parameter has no 'start'"),
         ('{ tie = "2*sd", fixed = true }', "P03", "fixed", "either tied or fixed"),
         ('{ tie = "2*A" }', "E12", "tie", "a tie may use parameters, constants"),
         ('{ tie = "2*t" }', "E12", "tie", "a tie may not depend on the time"),
         ('{ tie = "k" }', "M17", "tie", "k -> k - refers to itself"),
         ('{ value = 1, min = 0, max = 2, prior = "normall(0, 1)" }', "P14", "prior", "'normal'?"),
+        ('{ value = 1, min = 0, max = 2, start = "normall(0, 1)" }', "P14", "start", "'normal'?"),
+        ('{ min = 90, max = 99, prior = "normal(0, 1) within bounds" }', "P14", "prior", "no probability"),
         ('{ value = 1, min = -1, max = 2, prior = "log-normal(0, 1)" }', "P14", "prior", "bounds"),
         ('{ value = 1, min = 0, max = 9, prior = "uniform(0, 5)" }', "P14", "prior", "[0, 5] only"),
         ('{ min = 1e-3, max = 1e3, scale = "log10", prior = "uniform(-2, 2) on estimation" }', "P14", "prior",
@@ -63,6 +70,7 @@ def test_a_parameter_is_refused(refused, k, code, key, words):
         ("{ value = 2, min = 0, max = 2 }", "P08", "notice", "lies on max"),
         ("{ value = 0, min = 0, max = 2 }", "P08", "notice", "lies on min"),
         ('{ value = 2, fixed = true, prior = "normal(0, 1)" }', "P14", "warning", "no effect"),
+        ('{ value = 2, fixed = true, start = "normal(0, 1)" }', "P14", "warning", "no effect"),
     ],
 )
 def test_a_parameter_is_accepted_with_a_word(read, k, code, severity, words):
@@ -180,6 +188,8 @@ class TestPriors:
             (" log-normal( -4.6 , 1e0 ) ", Prior("log-normal", -4.6, 1)),
             ("uniform(-1, .5) on estimation", Prior("uniform", -1, 0.5, "estimation")),
             ("exponential(2) on natural", Prior("exponential", 2)),
+            ("normal(0, 1) within bounds", Prior("normal", 0, 1, within_bounds=True)),
+            ("normal(0, 1) on estimation within  bounds ", Prior("normal", 0, 1, "estimation", True)),
         ],
     )
     def test_texts_are_read(self, text, prior):
@@ -190,6 +200,8 @@ class TestPriors:
         prior = parse_prior(f"{kind}({', '.join('12'[: len(PRIOR_ARGUMENTS[kind])])}) on estimation")
         assert prior == Prior(kind, 1.0, 2.0 if len(PRIOR_ARGUMENTS[kind]) == 2 else 0.0, "estimation")
         assert parse_prior(str(prior)) == prior
+        assert parse_prior(f"{prior} within bounds") == replace(prior, within_bounds=True)
+        assert parse_prior(str(replace(prior, within_bounds=True))).within_bounds
         assert prior.support[1] == (2.0 if kind in ("uniform", "log-uniform") else math.inf)
 
     @pytest.mark.parametrize(
@@ -208,6 +220,8 @@ class TestPriors:
             ("lognormal(0, 1)", 1, "'log-normal'"),
             ("normal(0, 1) on log10", 17, "'on natural' or 'on estimation'"),
             ("normal(0, 1e400)", 8, "finite"),
+            ("normal(0, 1) within bound", 1, "is not a prior"),
+            ("normal(0, 1) within bounds on estimation", 1, "is not a prior"),
             ("normal(0, __import__('os'))", 1, "is not a prior"),
             ("n" * 10_000, 1, "is not a prior"),
         ],
@@ -217,3 +231,32 @@ class TestPriors:
             parse_prior(text)
         assert raised.value.column == column
         assert words.strip("'") in str(raised.value)
+
+    @pytest.mark.parametrize("kind", PRIOR_ARGUMENTS)
+    @pytest.mark.parametrize(("low", "high"), [(0.2, 0.9), (0.4, 30.0), (12.0, 13.0)])
+    def test_probability_is_the_integral_of_the_density(self, kind, low, high):
+        arguments = {"uniform": (0.1, 40.0), "log-uniform": (0.1, 40.0)}.get(kind, (1.3, 0.8))
+        prior = parse_prior(f"{kind}({', '.join(map(str, arguments[: len(PRIOR_ARGUMENTS[kind])]))})")
+        code = PRIORS.index(kind)
+
+        def density(v):
+            return math.exp(-prior_term(code, prior.a, prior.b, v)[0])
+
+        integral = quad(density, low, high, points=[x for x in (1.3, math.exp(1.3)) if low < x < high])[0]
+        assert prior.log_probability(low, high) == pytest.approx(math.log(integral), rel=1e-9)
+        inside = replace(prior, within_bounds=True).quantile(np.array([0.0, 0.25, 1.0]), low, high)
+        assert inside[[0, 2]] == pytest.approx([low, high], rel=0.01)  # where little is left, 1 - p rounds
+        quarter = prior.log_probability(low, inside[1]) - prior.log_probability(low, high)
+        assert quarter == pytest.approx(math.log(0.25), rel=1e-6)
+
+    def test_probability_far_in_a_tail_keeps_its_digits(self):
+        tail = Prior("normal", 0, 1).log_probability(10, 11)
+        assert tail == pytest.approx(
+            math.log(0.5 * (math.erfc(10 / 2**0.5) - math.erfc(11 / 2**0.5))), rel=1e-12
+        )
+        assert Prior("normal", 0, 1).log_probability(-11, -10) == pytest.approx(tail, rel=1e-12)
+        assert Prior("normal", 0, 1).log_probability(90, 91) == -math.inf
+
+    def test_extreme_arguments_overflow_to_no_error(self):
+        assert Prior("log-normal", 1e6, 1).quantile(np.array([0.5])).tolist() == [math.inf]
+        assert Prior("log-normal", 1e6, 1, within_bounds=True).log_probability(0, 1) == -math.inf
