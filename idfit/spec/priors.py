@@ -107,6 +107,12 @@ class Prior:
             values = np.exp(values) if logarithmic else values
         return np.clip(values, low, high) if self.within_bounds else values
 
+    def tail(self, probability: float, *, upper: bool = False) -> float:
+        """The value with the given probability below it, or above it."""
+        distribution, logarithmic = _distribution(self)
+        value = float(distribution.isf(probability) if upper else distribution.ppf(probability))
+        return math.exp(value) if logarithmic and value < 700 else value if not logarithmic else math.inf
+
 
 def _distribution(prior: Prior) -> tuple[Any, bool]:
     """The prior as a distribution of scipy (which takes long to load, and few priors need it), and whether
