@@ -1,0 +1,269 @@
+"""Mathematics of SBML (nested lists) as formulas of idfit."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from idfit.formats.sbml_elements import Formula, Math
+
+MAX_DEPTH = 200
+MAX_PARTS = 200_000
+"""Of all formulas of a model, with the functions that it defines written out."""
+
+AVOGADRO = "6.02214179e23"
+
+_SUM, _PRODUCT, _POWER, _ATOM = 2, 3, 5, 6  # how tightly a text binds; the grammar in idfit.expressions
+_LOGIC, _COMPARISON, _UNARY = 0, 1, 4
+
+_RELATIONS = {"eq": "==", "neq": "!=", "lt": "<", "leq": "<=", "gt": ">", "geq": ">="}
+_LOGICAL = {"and": ("&&", "true"), "or": ("||", "false")}
+_FUNCTIONS = {
+    **dict.fromkeys(("exp", "ln", "abs", "floor", "min", "max")),
+    "ceiling": "ceil",
+    **dict.fromkeys(
+        f"{a}{f}{h}"
+        for a in ("", "arc")
+        for f in ("sin", "cos", "tan", "sec", "csc", "cot")
+        for h in ("", "h")
+    ),
+}
+
+
+class Unsupported(Exception):
+    """What a formula contains that idfit cannot compute, and what to do about it."""
+
+    def __init__(self, rule: str, remedy: str, code: str = ""):
+        super().__init__(rule)
+        self.rule, self.remedy, self.code = rule, remedy, code
+
+
+def names_of(formula: Math) -> Iterator[str]:
+    """Every name in a formula without functions of the model."""
+    for part in parts_of(formula):
+        if part[0] == "name":
+            yield part[1]
+
+
+def parts_of(formula: Math) -> Iterator[Math]:
+    """The formula and everything in it."""
+    stack = [formula]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(p for p in part[1:] if isinstance(p, list))
+
+
+class Functions:
+    """The functions that a model defines, written out where they are called."""
+
+    def __init__(self, definitions: Mapping[str, Formula]):
+        self.definitions = definitions
+        self._parts = 0
+
+    def expanded(self, formula: Math, given: Mapping[str, Math] | None = None, depth: int = 0) -> Math:
+        """The formula without calls; names in `given`, which are arguments of a call, stand for formulas."""
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            rule = (
+                f"its formulas have more than {MAX_PARTS:,} parts with all function definitions written out"
+            )
+            raise Unsupported(rule, "define fewer functions of functions", "E10")
+        if depth > MAX_DEPTH:
+            rule = f"is nested deeper than {MAX_DEPTH}, with function definitions written out"
+            raise Unsupported(rule, "split it with assignment rules, and define no function by itself", "E08")
+        head = formula[0]
+        if head == "name" and given is not None:
+            return given.get(formula[1], formula)
+        if head in ("name", "number", "unknown"):
+            return formula
+        if head == "call":
+            return self._called(formula[1], [self.expanded(p, given, depth + 1) for p in formula[2:]], depth)
+        return [head, *[self.expanded(part, given, depth + 1) for part in formula[1:]]]
+
+    def _called(self, name: str, arguments: list[Math], depth: int) -> Math:
+        definition = self.definitions.get(name)
+        if definition is None or definition.math is None or definition.math[0] != "lambda":
+            raise Unsupported(f"calls '{name}', which the file does not define", "define the function", "E11")
+        _, names, body = definition.math
+        if len(names) != len(arguments):
+            rule = f"function '{name}' takes {len(names)} arguments, here are {len(arguments)}"
+            raise Unsupported(rule, "correct the call", "E11")
+        return self.expanded(body, dict(zip(names, arguments, strict=True)), depth + 1)
+
+
+def text_of(formula: Math, name: Callable[[str], str], rate_of: Callable[[str], str]) -> str:
+    """The formula (without calls) as a text; what names and rates of change are called is asked for."""
+    return _Writer(name, rate_of).write(formula)[0]
+
+
+class _Writer:
+    """Texts with how tightly they bind, so that parentheses stand only where they are needed."""
+
+    def __init__(self, name: Callable[[str], str], rate_of: Callable[[str], str]):
+        self.name, self.rate_of = name, rate_of
+
+    def write(self, formula: Math) -> tuple[str, int]:
+        head, *parts = formula
+        match head:
+            case "number":
+                return _number(parts[0])
+            case "name":
+                return self.name(parts[0]), _ATOM
+            case "rateOf":
+                return self._rate(parts)
+            case "true" | "false" | "pi" | "time":
+                return head, _ATOM
+            case "avogadro":
+                return AVOGADRO, _ATOM
+            case "exponentiale":
+                return "exp(1)", _ATOM
+            case "unknown":
+                raise Unsupported(
+                    f"contains '{parts[0]}', which is not available", "write it otherwise", "E11"
+                )
+            case "delay":
+                remedy = "replace it by a chain of linear steps"
+                raise Unsupported("contains a delay, and delay equations are not solved", remedy, "M13")
+        if head in _FUNCTIONS and parts:
+            return self._call(_FUNCTIONS[head] or head, parts), _ATOM
+        if head in _RELATIONS:
+            return self._relation(_RELATIONS[head], parts)
+        if head in _LOGICAL:
+            return self._joined(*_LOGICAL[head], parts, _LOGIC)
+        if head not in _WRITERS:
+            raise Unsupported(f"contains '{head}', which is not available", "write it otherwise", "E11")
+        return _WRITERS[head](self, parts)
+
+    def _within(self, formula: Math, least: int) -> str:
+        """The text of a part, in parentheses unless it binds as tightly as `least`."""
+        text, binding = self.write(formula)
+        return text if binding >= least else f"({text})"
+
+    def _call(self, function: str, arguments: Sequence[Math]) -> str:
+        return f"{function}({', '.join(self.write(a)[0] for a in arguments)})"
+
+    def _joined(self, operator: str, empty: str, parts: list[Math], binding: int) -> tuple[str, int]:
+        """An associative operator with any number of operands."""
+        if len(parts) < 2:
+            return self.write(parts[0]) if parts else (empty, _ATOM)
+        texts = [self.write(part) for part in parts]
+        # && and || bind alike, so these are kept apart; a quotient or difference may begin, and only begin
+        first = binding if binding in (_SUM, _PRODUCT) else binding + 1
+        least = [first] + [binding + 1] * (len(parts) - 1)
+        shown = [t if b >= needed else f"({t})" for (t, b), needed in zip(texts, least, strict=True)]
+        return f" {operator} ".join(shown) if binding != _PRODUCT else operator.join(shown), binding
+
+    def _plus(self, parts: list[Math]) -> tuple[str, int]:
+        return self._joined("+", "0", parts, _SUM)
+
+    def _times(self, parts: list[Math]) -> tuple[str, int]:
+        return self._joined("*", "1", parts, _PRODUCT)
+
+    def _minus(self, parts: list[Math]) -> tuple[str, int]:
+        if len(parts) == 1:
+            return "-" + self._within(parts[0], _PRODUCT), _SUM
+        left, right = parts
+        return f"{self._within(left, _SUM)} - {self._within(right, _PRODUCT)}", _SUM
+
+    def _divide(self, parts: list[Math]) -> tuple[str, int]:
+        left, right = parts
+        return f"{self._within(left, _PRODUCT)}/{self._within(right, _POWER)}", _PRODUCT
+
+    def _power(self, parts: list[Math]) -> tuple[str, int]:
+        base, exponent = parts
+        return f"{self._within(base, _ATOM)}^{self._within(exponent, _ATOM)}", _POWER
+
+    def _root(self, parts: list[Math]) -> tuple[str, int]:
+        degree, radicand = parts
+        if degree == ["number", "2"]:
+            return self._call("sqrt", [radicand]), _ATOM
+        return f"{self._within(radicand, _ATOM)}^(1/{self._within(degree, _POWER)})", _POWER
+
+    def _log(self, parts: list[Math]) -> tuple[str, int]:
+        base, argument = parts
+        if base == ["number", "10"]:
+            return self._call("log10", [argument]), _ATOM
+        return self._call("log", [argument, base]), _ATOM
+
+    def _quotient(self, parts: list[Math]) -> tuple[str, int]:
+        """Rounded towards zero."""
+        ratio = ["/", *parts]
+        return f"{self._call('sign', [ratio])}*floor(abs({self.write(ratio)[0]}))", _PRODUCT
+
+    def _rem(self, parts: list[Math]) -> tuple[str, int]:
+        left, right = parts
+        return f"({self._within(left, _POWER)} % {self._within(right, _POWER)})", _ATOM
+
+    def _factorial(self, parts: list[Math]) -> tuple[str, int]:
+        text, _ = self.write(parts[0])
+        if not re.fullmatch(r"\d{1,3}", text) or int(text) > 170:
+            rule = "contains the factorial of something else than a whole number up to 170"
+            raise Unsupported(rule, "write the product out", "E06")
+        return repr(float(math.factorial(int(text)))), _ATOM
+
+    def _not(self, parts: list[Math]) -> tuple[str, int]:
+        return f"!({self.write(parts[0])[0]})", _UNARY
+
+    def _xor(self, parts: list[Math]) -> tuple[str, int]:
+        """Whether an odd number of them holds."""
+        if len(parts) < 2:
+            return self.write(parts[0]) if parts else ("false", _ATOM)
+        *others, last = parts
+        first = ["xor", *others]
+        return self.write(["or", ["and", first, ["not", last]], ["and", ["not", first], last]])
+
+    def _implies(self, parts: list[Math]) -> tuple[str, int]:
+        premise, conclusion = parts
+        return self.write(["or", ["not", premise], conclusion])
+
+    def _relation(self, operator: str, parts: list[Math]) -> tuple[str, int]:
+        """Between neighbours, all of which must be so related."""
+        sides = [self._within(part, _SUM) for part in parts]
+        pairs = [f"{a} {operator} {b}" for a, b in pairwise(sides)]
+        return " && ".join(pairs) or "true", _COMPARISON if len(pairs) == 1 else _LOGIC
+
+    def _piecewise(self, parts: list[Math]) -> tuple[str, int]:
+        if len(parts) % 2 == 0:
+            if parts[-1] != ["true"]:
+                rule = "contains a piecewise without otherwise, which has no value where no condition holds"
+                raise Unsupported(rule, "add an otherwise")
+            parts = parts[:-1]
+        return self.write(parts[0]) if len(parts) == 1 else (self._call("piecewise", parts), _ATOM)
+
+    def _rate(self, parts: list[Math]) -> tuple[str, int]:
+        if len(parts) != 1 or parts[0][0] != "name":
+            raise Unsupported("contains rateOf of something else than a name", "name a quantity", "E11")
+        return self.rate_of(parts[0][1]), _ATOM
+
+
+_WRITERS = {
+    "+": _Writer._plus,
+    "-": _Writer._minus,
+    "*": _Writer._times,
+    "/": _Writer._divide,
+    "^": _Writer._power,
+    "root": _Writer._root,
+    "log": _Writer._log,
+    "quotient": _Writer._quotient,
+    "rem": _Writer._rem,
+    "factorial": _Writer._factorial,
+    "not": _Writer._not,
+    "xor": _Writer._xor,
+    "implies": _Writer._implies,
+    "piecewise": _Writer._piecewise,
+}
+
+
+def _number(text: str) -> tuple[str, int]:
+    """The number as its shortest text."""
+    if "/" in text:
+        return text, _PRODUCT if text[0] != "-" else _SUM
+    if text == "nan":
+        raise Unsupported("contains 'notanumber'", "write a number", "M28")
+    value = float(text)
+    if text.endswith(".0") and abs(value) < 1e15:
+        text = text[:-2]
+    return text.replace("E+", "e").replace("E", "e"), _ATOM if text[0] != "-" else _SUM
