@@ -83,14 +83,18 @@ def serve(answer: Callable[[Any], Any]) -> None:
 
 
 def _limit() -> None:
+    """No more memory and time for the next request than it may need, and no file to open."""
     try:
         import resource
     except ImportError:  # Windows has no such limits; the parent's clock remains
         return
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    used = usage.ru_utime + usage.ru_stime
-    for kind, limit in ((resource.RLIMIT_AS, MAX_MEMORY), (resource.RLIMIT_CPU, int(used) + MAX_SECONDS)):
+    seconds = int(usage.ru_utime + usage.ru_stime) + MAX_SECONDS
+    limits = {
+        resource.RLIMIT_NOFILE: 0,
+        resource.RLIMIT_AS: MAX_MEMORY,
+        resource.RLIMIT_CPU: seconds,
+    }
+    for kind, limit in limits.items():
         hard = resource.getrlimit(kind)[1]
-        if hard != resource.RLIM_INFINITY:
-            limit = min(limit, hard)
-        resource.setrlimit(kind, (limit, hard))
+        resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))

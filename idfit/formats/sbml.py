@@ -11,9 +11,12 @@ from typing import Any
 from idfit.errors import Finding, InputError
 from idfit.formats import child
 from idfit.formats.sbml_elements import Elements, elements_of
-from idfit.formats.sbml_equations import Equations, Refusals, written_out
+from idfit.formats.sbml_equations import Equations
+from idfit.formats.sbml_functions import written_out
+from idfit.formats.sbml_math import Refusals
 from idfit.formats.sbml_symbols import Symbols
 from idfit.formats.xml_guard import MAX_BYTES, Root, check_xml
+from idfit.spec.check_names import declared
 from idfit.spec.files import read_text
 from idfit.spec.findings import Findings, clipped, listed
 from idfit.spec.schema import ProblemSpec
@@ -30,12 +33,14 @@ class SbmlImport:
     names : the name in formulas of every compartment, species, parameter and reaction.
     amount_states : species whose state is the amount, for the volume changes: name -> (state, formula of the
     volume). An initial concentration times the volume is the initial value of that state.
+    volumes : the compartment of every species, None if the name of the species means its amount.
     notices : what was renamed or left aside.
     """
 
     spec: ProblemSpec
     names: dict[str, str]
     amount_states: dict[str, tuple[str, str]]
+    volumes: dict[str, str | None]
     notices: tuple[Finding, ...] = ()
 
 
@@ -148,12 +153,22 @@ def _imported(answer: dict[str, Any], file: str, keep: Collection[str]) -> SbmlI
         symbols.names[s]: (amount, symbols.names[elements.species[s].compartment])
         for s, amount in symbols.amounts.items()
     }
-    return SbmlImport(equations.spec(), symbols.names, amounts, notices)
+    volumes = {
+        symbols.names[s]: None if symbols.is_amount(s) else symbols.names[species.compartment]
+        for s, species in elements.species.items()
+    }
+    spec = equations.spec()
+    declared_names = declared(spec)
+    names = {given: name for given, name in symbols.names.items() if name in declared_names}
+    return SbmlImport(spec, names, amounts, volumes, notices)
 
 
 def _notices(elements: Elements, symbols: Symbols, file: str) -> list[Finding]:
     renamed = [f"{old} is {new}" for old, new in symbols.names.items() if old != new]
     found = []
+    if elements.empty:
+        rule = "their rules or initial assignments have no formula and no effect"
+        found.append(Finding(file, 0, 0, listed(elements.empty), rule, severity="notice"))
     if renamed:
         rule = "ids that mean something else in formulas were renamed"
         found.append(Finding(file, 0, 0, listed(renamed), rule, severity="notice"))

@@ -47,7 +47,7 @@ class Formula:
 
     id: str
     line: int
-    math: Math | None
+    math: Math
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Elements:
-    """A model; `references` are the species references that have an id."""
+    """A model; `references` are the species references that have an id, `empty` the ids whose rule or initial
+    assignment has no formula, and so no effect."""
 
     id: str
     conversion: str | None
@@ -102,6 +103,7 @@ class Elements:
     reactions: dict[str, Reaction]
     events: tuple[Event, ...]
     constraints: int
+    empty: tuple[str, ...]
 
     @property
     def references(self) -> dict[str, Reference]:
@@ -113,22 +115,24 @@ def elements_of(answer: dict[str, Any]) -> Elements:
     """The model in an answer of the child."""
 
     def rules(kind: str) -> list[Formula]:
-        return [Formula(r["id"], r["line"], r["math"]) for r in answer["rules"] if r["kind"] == kind]
+        chosen = [r for r in answer["rules"] if r["kind"] == kind and r["math"] is not None]
+        return [Formula(r["id"], r["line"], r["math"]) for r in chosen]
 
     return Elements(
         id=answer["id"],
         conversion=answer["conversion"],
-        functions=_by_id(Formula(**f) for f in answer["functions"]),
+        functions=_by_id(Formula(**f) for f in answer["functions"] if f["math"] is not None),
         compartments=_by_id(Compartment(**c) for c in answer["compartments"]),
         species=_by_id(Species(**s) for s in answer["species"]),
         parameters=_by_id(Parameter(**p) for p in answer["parameters"]),
-        initial=_by_id(Formula(**a) for a in answer["initial"]),
+        initial=_by_id(Formula(**a) for a in answer["initial"] if a["math"] is not None),
         assignments=_by_id(rules("assignment")),
         rates=_by_id(rules("rate")),
         algebraic=tuple(rules("algebraic")),
         reactions=_by_id(_reaction(r) for r in answer["reactions"]),
         events=tuple(_event(e) for e in answer["events"]),
         constraints=answer["constraints"],
+        empty=tuple(f["id"] for f in (*answer["initial"], *answer["rules"]) if f["math"] is None),
     )
 
 
@@ -142,4 +146,6 @@ def _reaction(given: dict[str, Any]) -> Reaction:
 
 
 def _event(given: dict[str, Any]) -> Event:
-    return Event(**{**given, "assignments": tuple(Formula(**a) for a in given["assignments"])})
+    return Event(
+        **{**given, "assignments": tuple(Formula(**a) for a in given["assignments"] if a["math"] is not None)}
+    )

@@ -4,79 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
-from idfit.formats.sbml_elements import (
-    Elements,
-    Event,
-    Formula,
-    Math,
-    Reaction,
-    Reference,
-    Species,
-)
-from idfit.formats.sbml_math import Functions, Unsupported, text_of
-from idfit.formats.sbml_symbols import Symbols
-from idfit.spec.findings import Findings, clipped, did_you_mean
+from idfit.formats.sbml_elements import Elements, Formula, Math, Reaction, Reference, Species
+from idfit.formats.sbml_events import event_of
+from idfit.formats.sbml_math import Refusals, Unsupported, text_of
+from idfit.formats.sbml_symbols import Names, Symbols
+from idfit.spec.findings import clipped, did_you_mean
 from idfit.spec.schema import EventSpec, ParameterSpec, ProblemSpec, StateSpec
-
-
-class Refusals:
-    """Names what a model has and idfit does not compute, all of it in one pass."""
-
-    def __init__(self, findings: Findings, file: str):
-        self.findings, self.file = findings, file
-
-    def add(self, line: int, given: str, rule: str, remedy: str = "", code: str = "") -> None:
-        self.findings.in_row(self.file, line, given, rule, remedy, code)
-
-
-def written_out(elements: Elements, refusals: Refusals) -> Elements:
-    """The model with its function definitions written out where they are called."""
-    functions = Functions(elements.functions)
-
-    def out(formula: Math | None, line: int, where: str) -> Math | None:
-        try:
-            return None if formula is None else functions.expanded(formula)
-        except Unsupported as error:
-            refusals.add(line, where, error.rule, error.remedy, error.code)
-            return ["number", "0"]
-
-    def each(formulas: Mapping[str, Formula], what: str) -> dict[str, Formula]:
-        return {
-            k: replace(f, math=out(f.math, f.line, f"{what} '{clipped(k)}'")) for k, f in formulas.items()
-        }
-
-    def references(side: tuple[Reference, ...], where: str) -> tuple[Reference, ...]:
-        return tuple(replace(r, math=out(r.math, r.line, where)) for r in side)
-
-    def reaction(given: Reaction) -> Reaction:
-        where = f"reaction '{clipped(given.id)}'"
-        return replace(
-            given,
-            law=out(given.law, given.line, where),
-            reactants=references(given.reactants, where),
-            products=references(given.products, where),
-        )
-
-    def event(given: Event) -> Event:
-        where = f"event '{clipped(given.id)}'"
-        return replace(
-            given,
-            trigger=out(given.trigger, given.line, where),
-            delay=out(given.delay, given.line, where),
-            priority=out(given.priority, given.line, where),
-            assignments=tuple(replace(a, math=out(a.math, a.line, where)) for a in given.assignments),
-        )
-
-    return replace(
-        elements,
-        initial=each(elements.initial, "initial assignment to"),
-        assignments=each(elements.assignments, "assignment rule for"),
-        rates=each(elements.rates, "rate rule for"),
-        reactions={k: reaction(r) for k, r in elements.reactions.items()},
-        events=tuple(event(e) for e in elements.events),
-    )
 
 
 class Equations:
@@ -85,6 +19,8 @@ class Equations:
     def __init__(self, elements: Elements, symbols: Symbols, refusals: Refusals):
         self.elements, self.symbols, self.refusals = elements, symbols, refusals
         self.used: set[str] = set()
+        self.labels = Names([])
+        self.resolved: dict[str, Math] = {}
         self.rates_of: dict[str, str] = {}
         self.states: dict[str, StateSpec] = {}
         self.odes: dict[str, float | str] = {}
@@ -102,10 +38,13 @@ class Equations:
                 return scope[given]
             return self.name(given)
 
+        def rate_of(given: str) -> str:
+            return "0" if scope and given in scope else self.rate_of(given)
+
         try:
-            return text_of(formula, name, self.rate_of)
+            return text_of(formula, name, rate_of)
         except Unsupported as error:
-            self.refusals.add(line, where, error.rule, error.remedy, error.code)
+            self.refusals.unsupported(line, where, error)
             return "0"
 
     def name(self, given: str) -> str:
@@ -144,7 +83,8 @@ class Equations:
             what = f"species reference to '{clipped(reference.species)}'"
             self._quantity(reference.id, reference.stoichiometry, reference.line, what)
         for event in elements.events:
-            self._event(event)
+            if event.trigger is not None and event.assignments:  # else it never happens, or nothing does then
+                self.events[self.labels.new(event.id)] = event_of(event, event.trigger, self)
         for given, name in self.rates_of.items():
             self.assignments[name] = self._derivative(given)
         self._refuse_missing_values()
@@ -184,8 +124,10 @@ class Equations:
             total = _sum(terms)
             factor = species.conversion or self.elements.conversion
             if factor is not None:
-                total = f"{self.name(factor)}*({total})"
-            self.odes[state] = total if volume is None or amount is not None else f"({total})/{volume}"
+                total = f"{self.name(factor)}*{_grouped(total)}"
+            self.odes[state] = (
+                total if volume is None or amount is not None else f"{_grouped(total)}/{volume}"
+            )
         if amount is not None:
             self.assignments[name] = f"{amount}/{volume}"
 
@@ -199,19 +141,26 @@ class Equations:
 
     def _formula(self, formula: Formula, what: str) -> str:
         where = f"{what} '{clipped(formula.id)}'"
-        if formula.math is None:
-            self.refusals.add(formula.line, where, "has no formula", "give it one", "M19")
-            return "0"
         return self.text(formula.math, formula.line, where)
 
     def _tie(self, formula: Formula) -> str:
         """A formula of parameters: static assignments in it are written out."""
-        resolved = self._resolved(formula.math or ["number", "0"])
-        return self._formula(replace(formula, math=resolved), "initial assignment to")
+        where = f"initial assignment to '{clipped(formula.id)}'"
+        try:
+            text = self.text(self._resolved(formula.math), formula.line, where)
+        except RecursionError:
+            rule = "depends on a long chain of assignment rules"
+            self.refusals.add(formula.line, where, rule, "write initial assignments for them", "E08")
+            return "0"
+        if text in ("inf", "-inf"):
+            self.refusals.add(formula.line, where, "is infinite", "give a finite value", "M28")
+        return text
 
     def _resolved(self, formula: Math) -> Math:
-        if formula[0] == "name" and (rule := self.elements.assignments.get(formula[1])) and rule.math:
-            return self._resolved(rule.math)
+        if formula[0] == "name" and (rule := self.elements.assignments.get(formula[1])):
+            if rule.id not in self.resolved:
+                self.resolved[rule.id] = self._resolved(rule.math)
+            return self.resolved[rule.id]
         return [formula[0], *[self._resolved(p) if isinstance(p, list) else p for p in formula[1:]]]
 
     # starting values --------------------------------------------------------------------------------------
@@ -267,7 +216,7 @@ class Equations:
                 continue
             del self.parameters[name]
             if given in self.used:
-                self._no_value(element.line, type(element).__name__.lower(), given)
+                self._no_value(element.line, _kind(element), given)
 
     # reactions --------------------------------------------------------------------------------------------
 
@@ -338,32 +287,6 @@ class Equations:
         volume = self.name(compartment)
         return f"({self.odes.get(amount, 0.0)} - {name}*({self._derivative(compartment)}))/{volume}"
 
-    # events -----------------------------------------------------------------------------------------------
-
-    def _event(self, event: Event) -> None:
-        where = f"event '{clipped(event.id)}'"
-        changes = [a for a in event.assignments if a.math is not None]
-        if event.trigger is None or not changes:
-            return  # it never happens, or nothing happens then
-        new = {a.id: self.text(a.math or [], a.line, where) for a in changes}
-        self.events[event.id] = EventSpec(
-            when=self.text(event.trigger, event.line, where),
-            set={k: v for given, text in new.items() for k, v in [self._change(given, text, new)]},
-            delay=0.0 if event.delay is None else self.text(event.delay, event.line, where),
-            priority=None if event.priority is None else self.text(event.priority, event.line, where),
-            persistent=event.persistent,
-            initial=event.initial,
-            values="trigger" if event.from_trigger else "execution",
-        )
-
-    def _change(self, given: str, text: str, new: Mapping[str, str]) -> tuple[str, str]:
-        """The state that an assignment of an event changes, and what it becomes."""
-        amount = self.symbols.amounts.get(given)
-        if amount is None:
-            return self.symbols.names[given], text
-        compartment = self.elements.species[given].compartment
-        return amount, f"({text})*({new.get(compartment, self.name(compartment))})"
-
     def spec(self) -> ProblemSpec:
         return ProblemSpec(
             name=self.elements.id,
@@ -375,9 +298,18 @@ class Equations:
         )
 
 
+def _grouped(text: str) -> str:
+    """In parentheses if it may be a sum."""
+    return f"({text})" if " " in text else text
+
+
 def _sum(terms: list[str]) -> str:
     first, *rest = terms
     return first + "".join(f" - {t[1:]}" if t.startswith("-") else f" + {t}" for t in rest)
+
+
+def _kind(element: object) -> str:
+    return "species reference" if isinstance(element, Reference) else type(element).__name__.lower()
 
 
 def _term(number: float, rate: str) -> str:

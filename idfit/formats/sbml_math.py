@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from idfit.formats.sbml_elements import Formula, Math
-
-MAX_DEPTH = 200
-MAX_PARTS = 200_000
-"""Of all formulas of a model, with the functions that it defines written out."""
+from idfit.expressions.tokens import MAX_CHARACTERS
+from idfit.formats.sbml_elements import Math
+from idfit.spec.findings import Findings
 
 AVOGADRO = "6.02214179e23"
 
@@ -40,6 +38,19 @@ class Unsupported(Exception):
         self.rule, self.remedy, self.code = rule, remedy, code
 
 
+class Refusals:
+    """Names what a model has and idfit does not compute, all of it in one pass."""
+
+    def __init__(self, findings: Findings, file: str):
+        self.findings, self.file = findings, file
+
+    def add(self, line: int, given: str, rule: str, remedy: str = "", code: str = "") -> None:
+        self.findings.in_row(self.file, line, given, rule, remedy, code)
+
+    def unsupported(self, line: int, given: str, error: Unsupported) -> None:
+        self.add(line, given, error.rule, error.remedy, error.code)
+
+
 def names_of(formula: Math) -> Iterator[str]:
     """Every name in a formula without functions of the model."""
     for part in parts_of(formula):
@@ -56,47 +67,12 @@ def parts_of(formula: Math) -> Iterator[Math]:
         stack.extend(p for p in part[1:] if isinstance(p, list))
 
 
-class Functions:
-    """The functions that a model defines, written out where they are called."""
-
-    def __init__(self, definitions: Mapping[str, Formula]):
-        self.definitions = definitions
-        self._parts = 0
-
-    def expanded(self, formula: Math, given: Mapping[str, Math] | None = None, depth: int = 0) -> Math:
-        """The formula without calls; names in `given`, which are arguments of a call, stand for formulas."""
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            rule = (
-                f"its formulas have more than {MAX_PARTS:,} parts with all function definitions written out"
-            )
-            raise Unsupported(rule, "define fewer functions of functions", "E10")
-        if depth > MAX_DEPTH:
-            rule = f"is nested deeper than {MAX_DEPTH}, with function definitions written out"
-            raise Unsupported(rule, "split it with assignment rules, and define no function by itself", "E08")
-        head = formula[0]
-        if head == "name" and given is not None:
-            return given.get(formula[1], formula)
-        if head in ("name", "number", "unknown"):
-            return formula
-        if head == "call":
-            return self._called(formula[1], [self.expanded(p, given, depth + 1) for p in formula[2:]], depth)
-        return [head, *[self.expanded(part, given, depth + 1) for part in formula[1:]]]
-
-    def _called(self, name: str, arguments: list[Math], depth: int) -> Math:
-        definition = self.definitions.get(name)
-        if definition is None or definition.math is None or definition.math[0] != "lambda":
-            raise Unsupported(f"calls '{name}', which the file does not define", "define the function", "E11")
-        _, names, body = definition.math
-        if len(names) != len(arguments):
-            rule = f"function '{name}' takes {len(names)} arguments, here are {len(arguments)}"
-            raise Unsupported(rule, "correct the call", "E11")
-        return self.expanded(body, dict(zip(names, arguments, strict=True)), depth + 1)
-
-
 def text_of(formula: Math, name: Callable[[str], str], rate_of: Callable[[str], str]) -> str:
     """The formula (without calls) as a text; what names and rates of change are called is asked for."""
-    return _Writer(name, rate_of).write(formula)[0]
+    try:
+        return _Writer(name, rate_of).write(formula)[0]
+    except RecursionError:
+        raise Unsupported("is nested too deep", "split it with assignment rules", "E08") from None
 
 
 class _Writer:
@@ -106,6 +82,13 @@ class _Writer:
         self.name, self.rate_of = name, rate_of
 
     def write(self, formula: Math) -> tuple[str, int]:
+        text, binding = self._write(formula)
+        if len(text) > MAX_CHARACTERS:  # asked at every step, as some operators write their operands twice
+            rule = f"becomes longer than {MAX_CHARACTERS:,} characters"
+            raise Unsupported(rule, "split it with assignment rules", "E10")
+        return text, binding
+
+    def _write(self, formula: Math) -> tuple[str, int]:
         head, *parts = formula
         match head:
             case "number":

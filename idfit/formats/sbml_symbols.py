@@ -51,30 +51,34 @@ class Symbols:
         every = [name for group in ids for name in group]
         self.unique = Names([name for name in every if name not in RESERVED])
         self.names = {name: self.unique.new(name) if name in RESERVED else name for name in every}
-        self._static: dict[str, bool] = {}
 
     def is_assigned(self, name: str) -> bool:
         return name in self.elements.assignments
 
     def is_static(self, name: str) -> bool:
-        """Whether a quantity follows from parameters alone."""
-        if name not in self._static:
-            self._static[name] = False  # what is asked for again on the way refers to itself
-            self._static[name] = self._follows(name)
-        return self._static[name]
-
-    def _follows(self, name: str) -> bool:
-        elements = self.elements
-        if name in self.moved or name in elements.species or name in elements.reactions:
-            return False
-        given = elements.assignments.get(name) or elements.initial.get(name)
-        return given is None or given.math is None or self.is_constant(given.math)
+        return name not in self._dynamic
 
     def is_constant(self, formula: Math) -> bool:
         """Whether a formula depends on nothing but static quantities."""
-        if any(part[0] in ("time", "rateOf") for part in parts_of(formula)):
-            return False
-        return all(name not in self.names or self.is_static(name) for name in names_of(formula))
+        return not _speaks_of_time(formula) and self._dynamic.isdisjoint(names_of(formula))
+
+    @cached_property
+    def _dynamic(self) -> set[str]:
+        """What does not follow from parameters alone."""
+        elements = self.elements
+        users: dict[str, list[str]] = {}
+        pending = [*self.moved, *elements.species, *elements.reactions]
+        for name, formula in {**elements.initial, **elements.assignments}.items():
+            if _speaks_of_time(formula.math):
+                pending.append(name)
+            for used in names_of(formula.math):
+                users.setdefault(used, []).append(name)
+        found: set[str] = set()
+        while pending:
+            if (name := pending.pop()) not in found:
+                found.add(name)
+                pending += users.get(name, ())
+        return found
 
     def varies(self, compartment: str) -> bool:
         """Whether a compartment changes its size."""
@@ -100,6 +104,10 @@ class Symbols:
         }
 
 
+def _speaks_of_time(formula: Math) -> bool:
+    return any(part[0] in ("time", "rateOf") for part in parts_of(formula))
+
+
 def _mentioned(elements: Elements) -> Iterator[str]:
     """Every id that a formula uses or determines."""
     formulas = [*elements.initial.values(), *elements.assignments.values(), *elements.rates.values()]
@@ -109,7 +117,7 @@ def _mentioned(elements: Elements) -> Iterator[str]:
             yield from names_of(part) if part else ()
     for formula in formulas:
         yield formula.id
-        yield from names_of(formula.math) if formula.math else ()
+        yield from names_of(formula.math)
     for reaction in elements.reactions.values():
         for part in (
             reaction.law,
