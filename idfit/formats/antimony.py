@@ -35,6 +35,8 @@ def _read(text: str, file: str) -> ProblemSpec:
         line = text.count("\n", 0, found.start()) + 1
         remedy = "copy the models of that file into this one"
         raise InputError.of("import", "names another file, and none is read", remedy, file=file, line=line)
+    if not text.strip():
+        raise InputError.of("", "has no model", "write one", code="M02", file=file)
     (answer,) = child.ask("idfit.formats.antimony_child", [text], [file], "antimony")
     if isinstance(answer, InputError):
         raise answer

@@ -1,25 +1,31 @@
 """Libraries that can crash or run for ever read foreign texts in a process of their own, with limits.
 
 The child reads requests from its standard input, one JSON text per line, and writes one JSON answer per line.
-Nothing else passes between the two, so neither code nor objects do.
+Nothing else passes between the two, so neither code nor objects do. It stays for further requests, and leaves
+when there are none for a while.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from idfit.errors import InputError
 
 MAX_SECONDS = 60
 """For one request: of the processor in the child, and on the clock in the parent."""
 MAX_MEMORY = 4 << 30
+MAX_IDLE_SECONDS = 30
 LIBRARY_IS_MISSING = 66
 
 
@@ -28,34 +34,90 @@ def ask(module: str, requests: Sequence[Any], files: Sequence[str], library: str
 
     A request that the child does not survive is answered by an `InputError`, and the others go on without it.
     """
-    answers: list[Any | InputError] = []
-    while len(answers) < len(requests):
-        lines, fate = _run(module, requests[len(answers) :])
-        answers += [json.loads(line) for line in lines]
-        if len(answers) < len(requests):
-            answers.append(_failure(fate, library, files[len(answers)]))
-    return answers
+    with _LOCK:
+        return [_answer(module, *pair, library) for pair in zip(requests, files, strict=True)]
 
 
-def _run(module: str, requests: Sequence[Any]) -> tuple[list[bytes], int | None]:
-    """The complete lines that a child wrote, and how it ended: its exit code, None if it took too long."""
-    package = Path(__file__).resolve().parents[2]
-    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
-    text = "".join(json.dumps(request) + "\n" for request in requests)
-    try:
-        done = subprocess.run(
+def _answer(module: str, request: Any, file: str, library: str) -> Any | InputError:
+    key = (os.getpid(), module)  # a fork has children of its own
+    child = _CHILDREN.get(key)
+    if child is not None and not child.is_fresh():
+        child.end()
+        child = None
+    if child is None:
+        child = _CHILDREN[key] = _Child(module)
+    line = child.answer(json.dumps(request).encode("ascii"))
+    if line is not None:
+        return json.loads(line)
+    del _CHILDREN[key]
+    return _failure(child.end(), library, file)
+
+
+class _Child:
+    """A process that answers until it crashes, is late, or has been idle for too long."""
+
+    def __init__(self, module: str):
+        package = Path(__file__).resolve().parents[2]
+        path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],  # -P: nothing is imported from the folder of the user
-            input=text.encode("ascii"),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=MAX_SECONDS * len(requests),
             env={**os.environ, "PYTHONPATH": path},
-            check=False,
         )
-        output, fate = done.stdout, done.returncode
-    except subprocess.TimeoutExpired as late:
-        output, fate = late.stdout or b"", None
-    return output.split(b"\n")[:-1], fate
+        self.last = time.monotonic()
+        self.late = False
+
+    def is_fresh(self) -> bool:
+        """Whether it will not leave before the next request reaches it."""
+        idle = time.monotonic() - self.last
+        return self.process.poll() is None and idle < MAX_IDLE_SECONDS / 2
+
+    def answer(self, request: bytes) -> bytes | None:
+        """The line that it writes; None if it ends instead."""
+        timer = threading.Timer(MAX_SECONDS, self._stop)
+        timer.start()
+        try:
+            to, back = self.pipes
+            to.write(request + b"\n")
+            to.flush()
+            line = back.readline()
+        except BrokenPipeError:
+            line = b""
+        finally:
+            timer.cancel()
+        self.last = time.monotonic()
+        return line if line.endswith(b"\n") else None
+
+    @property
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        return self.process.stdin, self.process.stdout
+
+    def _stop(self) -> None:
+        self.late = True
+        self.process.kill()
+
+    def end(self) -> int | None:
+        """How it ended: its exit code, None if it took too long."""
+        for pipe in self.pipes:
+            with suppress(BrokenPipeError):  # of what it never read
+                pipe.close()
+        code = self.process.wait()
+        return None if self.late else code
+
+
+_LOCK = threading.Lock()
+_CHILDREN: dict[tuple[int, str], _Child] = {}
+
+
+@atexit.register
+def _end_all() -> None:
+    for (owner, _), child in _CHILDREN.items():
+        if owner == os.getpid():
+            child.end()
 
 
 def _failure(fate: int | None, library: str, file: str) -> InputError:
@@ -76,10 +138,19 @@ def serve(answer: Callable[[Any], Any]) -> None:
     channel = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
     sys.setrecursionlimit(10_000)  # depths are bounded by the parent
+    _leave_after(MAX_IDLE_SECONDS)
     for line in sys.stdin:
+        _leave_after(0)
         _limit()
         channel.write(json.dumps(answer(json.loads(line))) + "\n")
         channel.flush()
+        _leave_after(MAX_IDLE_SECONDS)
+
+
+def _leave_after(seconds: int) -> None:
+    """End this process then; with 0, stay."""
+    if hasattr(signal, "alarm"):  # Windows has none; there the child stays as long as its parent
+        signal.alarm(seconds)
 
 
 def _limit() -> None:

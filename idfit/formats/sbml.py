@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,8 @@ def _checked_text(path: Path) -> str:
 
 
 def _checked(text: str, file: str) -> str:
-    """The text if libsbml may see it, with an XML declaration (libsbml would add one, and a line)."""
+    """The text if libsbml may see it, with the XML declaration that libsbml asks for or would add in a line
+    of its own."""
     root = check_xml(text, file)
     if root.name != "sbml" or not root.namespace.startswith(_NAMESPACES):
         shown = f"<{clipped(root.name)}>" + (f" of {clipped(root.namespace)}" if root.namespace else "")
@@ -106,7 +108,7 @@ def _checked(text: str, file: str) -> str:
             shown, "is not the root of an SBML model", "give an SBML file", code="M03", file=file
         )
     _refuse_packages(root, file)
-    return text if text.startswith("<?xml") else '<?xml version="1.0" encoding="UTF-8"?>' + text
+    return '<?xml version="1.0" encoding="UTF-8"?>' + re.sub(r"\A<\?xml[^>]*\?>", "", text)
 
 
 def _refuse_packages(root: Root, file: str) -> None:
@@ -132,8 +134,8 @@ def _package(namespace: str) -> str:
 
 def _imported(answer: dict[str, Any], file: str, keep: Collection[str]) -> SbmlImport:
     refusals = Refusals(Findings(), file)
-    for line, message in answer.get("errors", ()):
-        refusals.add(line, "", f"libsbml: {clipped(message, 400)}", "correct the model")
+    for line, what, detail in answer.get("errors", ()):
+        refusals.add(line, f"libsbml: {clipped(what, 200)}", clipped(detail, 400), "correct the model")
     refusals.findings.raise_errors()
     if answer["model"] is None:
         raise InputError.of("", "holds no model", "give a file with a model", code="M02", file=file)

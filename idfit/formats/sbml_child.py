@@ -8,6 +8,7 @@ MathML, or one of ``number`` (with its text), ``name``, ``time``, ``avogadro``, 
 from __future__ import annotations
 
 import math
+import re
 import sys
 from decimal import Decimal
 from typing import Any
@@ -24,12 +25,14 @@ _UNCHECKED = (
     libsbml.LIBSBML_CAT_MODELING_PRACTICE,
     libsbml.LIBSBML_CAT_SBO_CONSISTENCY,
 )
+# names and functions that are not declared: whoever writes the formulas knows what is
+_SAID_BETTER = (libsbml.ApplyCiMustBeUserFunction, libsbml.ApplyCiMustBeModelComponent)
 _MOST_ERRORS = 20
 _LARGEST_EXPONENT = 1000  # beyond the doubles
 
 
 def answer(text: str) -> dict[str, Any]:
-    """``{"model": ...}``, or ``{"errors": [[line, message], ...]}``."""
+    """``{"model": ...}``, or ``{"errors": [[line, what, details], ...]}``."""
     document = libsbml.readSBMLFromString(text)
     if (
         document.getNumErrors(libsbml.LIBSBML_SEV_ERROR) + document.getNumErrors(libsbml.LIBSBML_SEV_FATAL)
@@ -39,11 +42,21 @@ def answer(text: str) -> dict[str, Any]:
             document.setConsistencyChecks(category, False)
         document.checkConsistency()
     errors = [document.getError(i) for i in range(document.getNumErrors())]
-    errors = [e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
+    errors = [
+        e
+        for e in errors
+        if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR and e.getErrorId() not in _SAID_BETTER
+    ]
     if errors:
-        return {"errors": [[e.getLine(), " ".join(e.getMessage().split())] for e in errors[:_MOST_ERRORS]]}
+        return {"errors": [[e.getLine(), e.getShortMessage(), _detail(e)] for e in errors[:_MOST_ERRORS]]}
     model = document.getModel()
     return {"model": None if model is None else _model(model)}
+
+
+def _detail(error: Any) -> str:
+    """What libsbml says of this error, after the rule of the specification that it quotes."""
+    message = " ".join(error.getMessage().split())
+    return re.split(r"Reference: L\dV\d Sections? [\d.]+(?: and [\d.]+)?", message)[-1].strip(" .") or message
 
 
 def _model(model: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Equations:
     def rate_of(self, given: str) -> str:
         """The name of the assignment that holds the derivative of a quantity."""
         self.name(given)
-        if self.symbols.is_assigned(given) and not self.symbols.is_static(given):
+        if self.symbols.is_assigned(given):
             rule = f"contains rateOf('{clipped(given)}'), which an assignment rule determines"
             raise Unsupported(rule, "write the derivative out")
         if given not in self.rates_of:
@@ -123,11 +123,12 @@ class Equations:
         elif terms and not species.boundary and not species.constant:
             total = _sum(terms)
             factor = species.conversion or self.elements.conversion
+            divided = volume is not None and amount is None
             if factor is not None:
-                total = f"{self.name(factor)}*{_grouped(total)}"
-            self.odes[state] = (
-                total if volume is None or amount is not None else f"{_grouped(total)}/{volume}"
-            )
+                total = f"{self.name(factor)}*({total})"
+            elif divided and len(terms) > 1:
+                total = f"({total})"
+            self.odes[state] = f"{total}/{volume}" if divided else total
         if amount is not None:
             self.assignments[name] = f"{amount}/{volume}"
 
@@ -283,7 +284,7 @@ class Equations:
         if self.symbols.is_assigned(compartment):
             rule = "its rate of change is asked for, and the size of its compartment follows from a rule"
             line = self.elements.species[given].line
-            self.refusals.add(line, f"species '{clipped(given)}'", rule, "make the rule a rate rule")
+            self.refusals.add(line, f"species '{clipped(given)}'", rule, "make the rule a rate rule", "M13")
         volume = self.name(compartment)
         return f"({self.odes.get(amount, 0.0)} - {name}*({self._derivative(compartment)}))/{volume}"
 
@@ -296,11 +297,6 @@ class Equations:
             assignments=self.assignments,
             events=self.events,
         )
-
-
-def _grouped(text: str) -> str:
-    """In parentheses if it may be a sum."""
-    return f"({text})" if " " in text else text
 
 
 def _sum(terms: list[str]) -> str:

@@ -120,10 +120,10 @@ class _Writer:
             raise Unsupported(f"contains '{head}', which is not available", "write it otherwise", "E11")
         return _WRITERS[head](self, parts)
 
-    def _within(self, formula: Math, least: int) -> str:
-        """The text of a part, in parentheses unless it binds as tightly as `least`."""
+    def _within(self, formula: Math, least: int, *, first: bool = False) -> str:
+        """The text of a part, in parentheses unless it binds as tightly as `least`; a sign may only begin."""
         text, binding = self.write(formula)
-        return text if binding >= least else f"({text})"
+        return text if binding >= least and (first or not text.startswith("-")) else f"({text})"
 
     def _call(self, function: str, arguments: Sequence[Math]) -> str:
         return f"{function}({', '.join(self.write(a)[0] for a in arguments)})"
@@ -132,12 +132,11 @@ class _Writer:
         """An associative operator with any number of operands."""
         if len(parts) < 2:
             return self.write(parts[0]) if parts else (empty, _ATOM)
-        texts = [self.write(part) for part in parts]
         # && and || bind alike, so these are kept apart; a quotient or difference may begin, and only begin
-        first = binding if binding in (_SUM, _PRODUCT) else binding + 1
-        least = [first] + [binding + 1] * (len(parts) - 1)
-        shown = [t if b >= needed else f"({t})" for (t, b), needed in zip(texts, least, strict=True)]
-        return f" {operator} ".join(shown) if binding != _PRODUCT else operator.join(shown), binding
+        least = binding if binding in (_SUM, _PRODUCT) else binding + 1
+        shown = [self._within(parts[0], least, first=True)]
+        shown += [self._within(part, binding + 1) for part in parts[1:]]
+        return (operator if binding == _PRODUCT else f" {operator} ").join(shown), binding
 
     def _plus(self, parts: list[Math]) -> tuple[str, int]:
         return self._joined("+", "0", parts, _SUM)
@@ -147,13 +146,16 @@ class _Writer:
 
     def _minus(self, parts: list[Math]) -> tuple[str, int]:
         if len(parts) == 1:
-            return "-" + self._within(parts[0], _PRODUCT), _SUM
+            text, binding = self.write(parts[0])
+            if binding < _PRODUCT or text.startswith("-"):
+                text, binding = f"({text})", _ATOM
+            return f"-{text}", min(binding, _UNARY)
         left, right = parts
-        return f"{self._within(left, _SUM)} - {self._within(right, _PRODUCT)}", _SUM
+        return f"{self._within(left, _SUM, first=True)} - {self._within(right, _PRODUCT)}", _SUM
 
     def _divide(self, parts: list[Math]) -> tuple[str, int]:
         left, right = parts
-        return f"{self._within(left, _PRODUCT)}/{self._within(right, _POWER)}", _PRODUCT
+        return f"{self._within(left, _PRODUCT, first=True)}/{self._within(right, _POWER)}", _PRODUCT
 
     def _power(self, parts: list[Math]) -> tuple[str, int]:
         base, exponent = parts
@@ -204,7 +206,7 @@ class _Writer:
 
     def _relation(self, operator: str, parts: list[Math]) -> tuple[str, int]:
         """Between neighbours, all of which must be so related."""
-        sides = [self._within(part, _SUM) for part in parts]
+        sides = [self._within(part, _SUM, first=True) for part in parts]
         pairs = [f"{a} {operator} {b}" for a, b in pairwise(sides)]
         return " && ".join(pairs) or "true", _COMPARISON if len(pairs) == 1 else _LOGIC
 
@@ -243,10 +245,10 @@ _WRITERS = {
 def _number(text: str) -> tuple[str, int]:
     """The number as its shortest text."""
     if "/" in text:
-        return text, _PRODUCT if text[0] != "-" else _SUM
+        return text, _PRODUCT
     if text == "nan":
         raise Unsupported("contains 'notanumber'", "write a number", "M28")
     value = float(text)
     if text.endswith(".0") and abs(value) < 1e15:
         text = text[:-2]
-    return text.replace("E+", "e").replace("E", "e"), _ATOM if text[0] != "-" else _SUM
+    return text.replace("E+", "e").replace("E", "e"), _ATOM if text[0] != "-" else _UNARY

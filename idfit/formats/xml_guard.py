@@ -28,10 +28,11 @@ class Root:
 def check_xml(text: str, file: str) -> Root:
     """The root of a well-formed text without DOCTYPE. Errors: `InputError` with the line."""
     declared = _ENCODING.match(text)
-    if declared and declared[1].upper() not in ("UTF-8", "US-ASCII", "ASCII") and not text.isascii():
-        rule = "the text says that it is written in another encoding than UTF-8, and is UTF-8"
-        remedy = "write encoding='UTF-8' in its first line"
-        raise InputError.of(f"encoding {declared[1]!r}", rule, remedy, code="M06", file=file, line=1)
+    name = declared[1].upper() if declared else "UTF-8"
+    if name != "UTF-8" and (name.startswith("UTF") or not text.isascii()):
+        rule = "the file says that it has another encoding than UTF-8, and it is in UTF-8"
+        remedy = 'write encoding="UTF-8" in its first line'
+        raise InputError.of(f"encoding {name}", rule, remedy, code="M06", file=file, line=1)
     scan = _Scan(file)
     try:
         scan.parser.Parse(text.encode("utf-8"), True)
@@ -60,7 +61,7 @@ class _Scan:
     parser: expat.XMLParserType = field(init=False)
 
     def __post_init__(self) -> None:
-        self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self.parser = expat.ParserCreate("utf-8", _SEPARATOR)
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.StartDoctypeDeclHandler = self.doctype
