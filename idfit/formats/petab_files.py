@@ -20,6 +20,7 @@ LANGUAGES_THAT_RUN = {"pysb": "a PySB model is a Python program, which reading w
 
 _TABLES_1 = ("condition", "measurement", "observable")
 _TABLES_2 = ("parameter", "condition", "experiment", "measurement", "observable", "mapping")
+# what has no bearing on the problem
 _NOT_READ = ("visualization_files", "simulation_files", "yaml_version", "id", "name", "description")
 
 
@@ -162,8 +163,10 @@ class _Reading:
         for key in value:
             if key in known:
                 continue
+            if key in _NOT_READ:
+                continue
             file, line, _ = self.positions.key((*place, key))
-            guess = None if key in _NOT_READ else nearest(key, known)
+            guess = nearest(key, known)
             if guess and guess not in value:
                 rule = "is not a key of a PEtab problem file"
                 self.findings.in_row(file, line, clipped(key), rule, f"did you mean {guess!r}?", "M29")
@@ -175,7 +178,10 @@ class _Reading:
         """The files that stand at a place, one or a list; those that may not be read are reported."""
         entries = given if isinstance(given, list) else [given] if given is not None else []
         if needed and not entries:
-            self.error(place, dotted(place), f"names no file, and a problem needs a {what}", "name it")
+            article = "an" if what[0] in "aeioSu" else "a"
+            self.error(
+                place, dotted(place), f"names no file, and a problem needs {article} {what}", "name it"
+            )
         found = []
         for n, entry in enumerate(entries):
             where = (*place, n) if isinstance(given, list) else place

@@ -30,7 +30,8 @@ Label = Callable[[int], str | None]
 
 @dataclass(frozen=True)
 class Observed:
-    """A row of the observable table. `placeholders` are those of the formula, then those of the noise."""
+    """A row of the observable table. `placeholders` are those of the formula, then those of the noise; one
+    that is not `sound` has neither known placeholders nor formulas."""
 
     n: int
     formula: str
@@ -38,6 +39,7 @@ class Observed:
     transform: Transform
     distribution: Distribution
     placeholders: dict[str, tuple[str, ...]]
+    sound: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,52 +50,52 @@ def read_observables(table: Table, version: int) -> dict[str, Observed]:
     """The observables by id; what is wrong with them is reported."""
     read = {}
     for name, n in table.identifiers("observableId", version).items():
-        formula, noise = (_formula(table, column, n) for column in ("observableFormula", "noiseFormula"))
-        transform = table.choice(
-            "observableTransformation", n, TRANSFORMS if version == 1 else TRANSFORMS[:1]
-        )
+        texts = [_formula(table, column, n) for column in ("observableFormula", "noiseFormula")]
+        formula, noise = (text or "1" for text in texts)
         distribution = table.choice("noiseDistribution", n, DISTRIBUTIONS[version])
+        transform = TRANSFORMS[0]
         if version == 1:
-            used = _names(formula) | _names(noise)
+            transform = table.choice("observableTransformation", n, TRANSFORMS)
+            used = names_in(parse(formula)) | names_in(parse(noise))
             placeholders = {kind: _numbered(table, n, kind, name, used) for kind in KINDS}
         else:
             placeholders = {kind: _declared(table, n, f"{kind}Placeholders") for kind in KINDS}
-        read[name] = Observed(n, formula, noise, transform, distribution, placeholders)
+        sound = None not in texts and None not in placeholders.values()
+        if not sound:
+            formula = noise = "1"
+        names = {kind: found or () for kind, found in placeholders.items()}
+        read[name] = Observed(n, formula, noise, transform, distribution, names, sound)
     return read
 
 
-def _formula(table: Table, column: str, n: int) -> str:
+def _formula(table: Table, column: str, n: int) -> str | None:
     text = table.text(column, n)
     try:
         parse(text)
     except ExpressionError as error:
         table.say(n, f"{column}: {error.given}", error.rule, error.remedy, error.code)
-        return "1"
+        return None
     return text
 
 
-def _names(formula: str) -> frozenset[str]:
-    return names_in(parse(formula))
-
-
-def _numbered(table: Table, n: int, kind: str, name: str, used: frozenset[str]) -> tuple[str, ...]:
+def _numbered(table: Table, n: int, kind: str, name: str, used: frozenset[str]) -> tuple[str, ...] | None:
     """The placeholders of version 1, which are known by their names."""
     pattern = re.compile(rf"{kind}Parameter([0-9]+)_{re.escape(name)}")
     numbers = sorted(int(match[1]) for one in used if (match := pattern.fullmatch(one)) and len(match[1]) < 5)
     if numbers and numbers != list(range(1, len(numbers) + 1)):
         given = ", ".join(f"{kind}Parameter{number}_{name}" for number in numbers[:8])
         table.say(n, clipped(given), "placeholders are numbered from 1 without gaps", "number them so", "D20")
-        return ()
+        return None
     return tuple(f"{kind}Parameter{number}_{name}" for number in numbers)
 
 
-def _declared(table: Table, n: int, column: str) -> tuple[str, ...]:
+def _declared(table: Table, n: int, column: str) -> tuple[str, ...] | None:
     names = table.parts(column, n)
     for name in names:
         if not is_identifier(name) or names.count(name) > 1:
             rule = "is not a list of different names"
             table.say(n, f"{column} = '{clipped(table.text(column, n))}'", rule, "write a;b", "D20")
-            return ()
+            return None
     return tuple(names)
 
 
@@ -101,13 +103,15 @@ def _declared(table: Table, n: int, column: str) -> tuple[str, ...]:
 class Measurements:
     """Reads the measurement table row by row; rows with problems are reported and left out.
 
-    label : the condition of a row, None where it has none (which has been said). parameters : the names that
-    cells may give to placeholders, as ids of the problem, with the names that they have in the spec.
+    label : the condition of a row, None where it has none (which has been said); starts : when conditions
+    begin, if not at 0. parameters : the ids that cells may give to placeholders, with their names in the
+    spec.
     """
 
     table: Table
     observed: Mapping[str, Observed]
     label: Label
+    starts: Mapping[str, float]
     parameters: Mapping[str, str]
     observables_known: bool
     parameters_known: bool
@@ -122,8 +126,9 @@ class Measurements:
             observable = self._observable(n)
             label = self.label(n)
             time = self.table.number("time", n, infinite=True, code="D29")
-            if time is not None and time < 0 and time == -float("inf"):
-                self.table.say(n, "time = -inf", "no measurement is before all experiments", "", "D29")
+            if label is not None and time is not None and time < (start := self.starts.get(label, 0.0)):
+                rule = f"is before the experiment begins, at {start:g}"
+                self.table.say(n, f"time = {time:g}", rule, "correct it, or begin earlier", "D27")
                 time = None
             value = self.table.number("measurement", n)
             given = self._given(n, observable) if observable else None
@@ -146,6 +151,8 @@ class Measurements:
     def _given(self, n: int, observable: Observed) -> dict[str, str] | None:
         """What the row says of each placeholder of its observable."""
         values: dict[str, str] = {}
+        if not observable.sound:
+            return values
         for kind in KINDS:
             names, column = observable.placeholders[kind], f"{kind}Parameters"
             parts = self.table.parts(column, n)
@@ -202,7 +209,7 @@ class Measurements:
         columns: dict[str, str] = {}
         for placeholder in observable.names:
             rows = self._by_observable.get(name, [])
-            values = {_canonical(row[placeholder]): row[placeholder] for row in rows}
+            values = {_canonical(row[placeholder]): row[placeholder] for row in reversed(rows)}
             if len(values) == 1:
                 constant[placeholder] = next(iter(values.values()))
             elif values:

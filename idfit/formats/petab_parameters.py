@@ -80,6 +80,7 @@ class _Row:
             given = f"lowerBound = {self.low:g}, upperBound = {self.high:g}"
             self.say(given, "the lower bound is above the upper", "exchange them", "P03")
             self.low = self.high = None
+        self.check_scale(scale, nominal)
         prior, start = self.priors(scale)
         self.take_in(nominal, prior)
         if self.low is None or self.high is None:  # which has been said
@@ -110,6 +111,21 @@ class _Row:
             self.say(column, "an estimated parameter needs bounds", remedy, "P04")
             return None
         return self.table.number(column, self.n, infinite=True)
+
+    def check_scale(self, scale: Scale, nominal: float | None) -> None:
+        """Logarithms need positive values."""
+        if scale == "lin":
+            return
+        for column, value in (("lowerBound", self.low), ("upperBound", self.high), ("nominalValue", nominal)):
+            if value is None or value > 0:
+                continue
+            rule, remedy, code = f"must be positive on the scale {scale}", "correct it, or write lin", "P05"
+            if value < 0 and column != "nominalValue":
+                meant = _natural(value, scale)
+                remedy = f"bounds are of the parameter, not of its logarithm: {column} = {meant:.4g}?"
+                code = "P06"
+            self.say(f"{column} = {value:g}", rule, remedy, code)
+            self.low = self.high = None
 
     # priors -----------------------------------------------------------------------------------------------
 

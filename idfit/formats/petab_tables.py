@@ -149,6 +149,8 @@ class Table:
             return float(cell)
         if infinite and found == "D15" and cell.lower().strip("+-") in ("inf", "infinity"):
             return -math.inf if cell.startswith("-") else math.inf
+        if cell.startswith(("<", ">")):
+            remedy = "PEtab has no censored values: leave the row out"
         self.say(n, f"{column} = '{clipped(cell)}'", rule, remedy, code or found)
         return None
 
@@ -194,10 +196,10 @@ class Table:
             if not is_identifier(name):
                 rule = "is not an id: letters a to z, digits and _, not beginning with a digit"
                 self.say(n, given, rule if name else "is empty", "give it one", "S10")
-            elif version == 2 and name.lower() in RESERVED:
-                self.say(n, given, "is a word that formulas keep for themselves", "rename it", "M18")
             elif name not in first:
                 first[name] = n
+                if version == 2 and name.lower() in RESERVED:
+                    self.say(n, given, "is a word that formulas keep for themselves", "rename it", "M18")
             elif once:
                 rule = f"stands twice, first in line {self.lines[first[name]]}"
                 self.say(n, given, rule, "delete or rename one of them", "D11")
