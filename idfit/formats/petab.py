@@ -214,9 +214,7 @@ class _Problem:
     def _with_conditions(
         self, spec: ProblemSpec, experiments: list[Experiment], entities: Entities
     ) -> ProblemSpec:
-        conditions = Conditions(entities, self.findings, frozenset(e.name for e in experiments))
-        for experiment in experiments:
-            conditions.add(experiment)
+        conditions = Conditions(entities, self.findings, experiments)
         self.places |= conditions.places
         spec, lost = without_lost_settings(spec.model_copy(update={"conditions": conditions.specs}))
         for label, name in lost:

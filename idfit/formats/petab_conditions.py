@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from idfit.expressions import ExpressionError, names_in, parse
@@ -114,13 +114,19 @@ class Conditions:
 
     entities: Entities
     findings: Findings
-    taken: frozenset[str]
+    experiments: Sequence[Experiment]
     specs: dict[str, ConditionSpec] = field(default_factory=dict)
     places: dict[Path, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.moving = self.entities.moving()
         self.steady: dict[tuple[tuple[str, str], ...], str] = {}
+        self.taken = {experiment.name for experiment in self.experiments}
+        self.left_alone = {
+            e.name for e in self.experiments if len(e.periods) == 1 and e.start == e.periods[0].time
+        }
+        for experiment in self.experiments:
+            self.add(experiment)
 
     def add(self, experiment: Experiment) -> None:
         name, periods = experiment.name, list(experiment.periods)
@@ -148,8 +154,9 @@ class Conditions:
         """The condition whose steady state others start from: one for each set of changes."""
         key = tuple(sorted(period.values().items()))
         if key not in self.steady:
-            wanted = period.name or AS_IT_IS
-            name = wanted
+            name = period.name or AS_IT_IS
+            if name in self.left_alone:
+                return name  # measured in without anything before, too
             while name in self.taken or name in self.specs:
                 name += "'"
             self.steady[key] = name

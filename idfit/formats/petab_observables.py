@@ -63,7 +63,7 @@ def read_observables(table: Table, version: int) -> dict[str, Observed]:
         sound = None not in texts and None not in placeholders.values()
         if not sound:
             formula = noise = "1"
-        names = {kind: found or () for kind, found in placeholders.items()}
+        names = {kind: (found or ()) if sound else () for kind, found in placeholders.items()}
         read[name] = Observed(n, formula, noise, transform, distribution, names, sound)
     return read
 

@@ -271,5 +271,5 @@ def _tell_others(table: Table, columns: Columns, version: int) -> None:
             table.say(n, f"{name} = '{clipped(table.text(name, n))}'", rule, remedy, "D13")
             others.remove(name)
     if others:
-        rule = f"are no columns of the {table.kind} table, and were left aside"
+        rule = f"no part of the {table.kind} table of PEtab {version}; left aside"
         table.findings.in_row(table.files[0], 1, listed(others), rule, "", "D13", "notice")

@@ -96,7 +96,7 @@ class ConditionRows:
     def _tell_tabled(self, entities: Entities) -> None:
         """Estimated parameters that a condition replaces are no longer estimated there."""
         names = [t for t in targets_of(self.table) if entities.names.get(t) in entities.tabled]
-        if names:
+        if names and len(self.table):
             rule = "are in the parameter table too; the cells of the condition table come first"
             self.table.say(0, listed(names), rule, "keep them in one of the two", "D21", "warning")
 

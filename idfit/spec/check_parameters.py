@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
-from idfit.expressions import ExpressionError
+from idfit.expressions import ExpressionError, names_in, parse
 from idfit.spec.check_formulas import Formulas
 from idfit.spec.check_names import copy_of, declared
 from idfit.spec.findings import Findings, clipped, did_you_mean, dotted
@@ -26,7 +27,7 @@ def check_parameters(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
         findings.error(
             ("parameters",), f"{len(spec.parameters):,} parameters", rule, "reduce the model", "M23"
         )
-    used = formulas.used()
+    used = formulas.used() | _given_in_rows(spec)
     for name, parameter in spec.parameters.items():
         path: Path = ("parameters", name)
         if copy := copy_of(name):
@@ -47,6 +48,17 @@ def check_parameters(spec: ProblemSpec, formulas: Formulas, findings: Findings) 
                 "; the data cannot determine it" if is_estimated(parameter) else ""
             )
             findings.notice(path, dotted(path), rule, "delete it, or use it", "P10")
+
+
+def _given_in_rows(spec: ProblemSpec) -> set[str]:
+    """Names in the cells of the data that give names of observables a value."""
+    columns = {column for observable in spec.observables.values() for column in observable.columns.values()}
+    cells = {cell for column in columns for cell in spec.measurements.columns.get(column, ()) if cell}
+    names: set[str] = set()
+    for cell in cells:
+        with suppress(ExpressionError):  # which the check of the data reports
+            names |= names_in(parse(cell))
+    return names
 
 
 def with_copy(parameter: ParameterSpec, own: ParameterSpec) -> ParameterSpec:

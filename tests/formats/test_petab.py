@@ -163,6 +163,7 @@ def test_noise_of_version_2(tmp_path, distribution):
 
 # placeholders ----------------------------------------------------------------------------------------------
 
+OWN = {1: "s1 lin 0 9 4 1\ns2 lin 0 9 4 1\n", 2: "s1 0 9 4 true\ns2 0 9 4 true\n"}
 PLACEHOLDERS = {
     1: (
         VERSION_1,
@@ -186,19 +187,20 @@ PLACEHOLDERS = {
 @pytest.mark.parametrize("version", [1, 2])
 def test_placeholders_that_do_not_vary_are_replaced_and_others_become_columns(tmp_path, version):
     files, observables, head, name, placeholders = PLACEHOLDERS[version]
-    spec, _ = read(
+    spec, findings = read(
         tmp_path,
         files,
-        parameters=files[P].replace("\t", " ") + ("s1 lin 0 9 4 1\n" if version == 1 else "s1 0 9 4 true\n"),
+        parameters=files[P].replace("\t", " ") + OWN[version],
         observables=observables,
         measurements=head + f"obs_a {name} 0 1 2;s1 0.5\nobs_b {name} 0 1  \nobs_a {name} 0 1 3;s1 0.50\n"
-        f"obs_a {name} 0 1 s1;s1 5e-1\n",
+        f"obs_a {name} 0 1 s2;s1 5e-1\n",
     )
     observable = spec.observables["obs_a"]
     assert observable.formula == f"{placeholders[0]}*A+s1"
     assert observable.noise == "0.5*2"
     assert observable.columns == {placeholders[0]: placeholders[0]}
-    assert spec.measurements.columns == {placeholders[0]: ("2", "", "3", "s1")}
+    assert not [f for f in findings if f.code == "P10"]  # also what only rows name is used
+    assert spec.measurements.columns == {placeholders[0]: ("2", "", "3", "s2")}
     assert prediction(spec) == pytest.approx([6.0, 0.0, 7.0, 8.0])
 
 
