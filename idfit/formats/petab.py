@@ -39,7 +39,7 @@ def read_petab(path: str | os.PathLike[str]) -> tuple[ProblemSpec, list[Finding]
     Errors: `InputError` with everything that is wrong in any of its files. Files outside its folder are not
     read, and neither are models in other languages than SBML.
     """
-    findings = Findings()
+    findings = Findings(Positions(os.fspath(path)))
     files = read_problem_files(path, findings)
     problem = _Problem(files, findings)
     spec = problem.read()
@@ -75,13 +75,15 @@ class _Problem:
             rows = ExperimentRows.of(conditions, self.table("experiment", may_be_empty=True), data)
             targets = list(dict.fromkeys(conditions.columns.get("targetId", ())))
         try:
-            model = self.model(data, {*parameters, *targets})
+            model = self.model(data, {*parameters, *rows.always_set()})
         except InputError as error:
             self.findings.extend(error.findings)
             Measurements(data, observed, rows.label, {}, {}, not observable_table.broken, False).read()
             self.findings.raise_errors()
             raise
-        entities = Entities.of(model, self.aliases(model), parameters)
+        aliases = self.aliases(model)
+        self._check_constant(parameters, parameter_table, model, aliases)
+        entities = Entities.of(model, aliases, parameters)
         self._declare(targets, observed, entities)
         self._note_places(parameter_table, observable_table, observed, entities)
         experiments = rows.experiments(entities)
@@ -131,6 +133,26 @@ class _Problem:
 
     # parts ------------------------------------------------------------------------------------------------
 
+    def _check_constant(
+        self,
+        parameters: dict[str, ParameterSpec],
+        table: Table,
+        model: SbmlImport,
+        aliases: Mapping[str, str],
+    ) -> None:
+        """Parameters that the model changes by itself are reported, and left out."""
+        for n in range(len(table)):
+            given = table.text("parameterId", n)
+            name = aliases.get(given) or model.names.get(given, given)
+            if given not in parameters or not {name} & (
+                model.spec.states.keys() | model.spec.assignments.keys()
+            ):
+                continue
+            rule = "is changed by the model itself, and parameters are constant"
+            remedy = "delete the row; a condition can give it a value at the start"
+            table.say(n, f"parameterId = '{given}'", rule, remedy, "D21")
+            del parameters[given]
+
     def _declare(
         self, targets: Collection[str], observed: Mapping[str, Observed], entities: Entities
     ) -> None:
@@ -139,7 +161,7 @@ class _Problem:
             name for o in observed.values() for name in names_in(parse(o.formula)) | names_in(parse(o.noise))
         }
         for target in targets:
-            if target not in entities.names and target in spoken:
+            if entities.names.get(target, target) not in entities and target in spoken:
                 entities.declare(target)
 
     def _note_places(

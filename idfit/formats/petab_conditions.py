@@ -138,7 +138,7 @@ class Conditions:
             if experiment.keeps:
                 kept = {k: v for k, v in self.specs[before].set.items() if k in self.entities.parameters}
         first = periods.pop(0) if periods else Period(0.0, "", {})
-        if before is not None and self._follows(first):
+        if before is not None and self._follows(first, kept):
             periods.insert(0, first)  # what it does depends on the steady state
             first = Period(first.time, "", {})
         settings = self._settings(first, ("conditions", name))
@@ -164,21 +164,18 @@ class Conditions:
             self.specs[name] = ConditionSpec(set=self._settings(period, ("conditions", name)))
         return self.steady[key]
 
-    def _follows(self, period: Period) -> bool:
-        """Whether new values depend on those that states, or parameters that were changed, have before."""
+    def _follows(self, period: Period, kept: Mapping[str, Formula]) -> bool:
+        """Whether new values depend on those of states, or of parameters that were set, just before."""
         used = {name for change in period.changes.values() for name in names_in(parse(change.formula))}
-        volumes = {n for target in period.changes for n in self._volume_of(target)}
-        return bool((used & (self.moving | self._changed())) or volumes & self.moving)
+        return bool(used & (self.moving | kept.keys())) or self._volumes_move(period)
 
-    def _volume_of(self, target: str) -> frozenset[str]:
-        """What the volume of a species depends on whose state is its amount; also of those in a volume."""
-        if target in self.entities.amounts:
-            return names_in(parse(self.entities.amounts[target][1]))
-        volumes = (names_in(parse(volume)) for _, volume in self.entities.amounts.values())
-        return frozenset({target}) if any(target in names for names in volumes) else frozenset()
-
-    def _changed(self) -> set[str]:
-        return {name for spec in self.specs.values() for name in spec.set}
+    def _volumes_move(self, period: Period) -> bool:
+        """Whether amounts that are states change with concentrations or volumes that are set."""
+        amounts = self.entities.amounts
+        return any(
+            target in amounts or any(target in names_in(parse(volume)) for _, volume in amounts.values())
+            for target in period.changes
+        )
 
     def _settings(self, period: Period, path: Path) -> dict[str, Formula]:
         """Values at the start of a condition, which follow from parameters alone."""

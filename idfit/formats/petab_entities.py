@@ -75,10 +75,9 @@ class Entities:
 
     # changes to equations ---------------------------------------------------------------------------------
 
-    def declare(self, name: str) -> None:
-        """A parameter that the model does not have, and conditions give its values."""
-        self.parameters[name] = ParameterSpec(fixed=True)
-        self.names.setdefault(name, name)
+    def declare(self, given: str) -> None:
+        """A parameter that the equations do not have, and conditions give its values."""
+        self.parameters[self.names.setdefault(given, given)] = ParameterSpec(fixed=True)
 
     def make_states(self, names: Iterable[str]) -> None:
         """Parameters whose values follow from states, or are kept when what they follow from changes."""

@@ -56,6 +56,13 @@ class ConditionRows:
             return None
         return self.labels[before, simulated]
 
+    def always_set(self) -> set[str]:
+        """Targets that have a value at the start of all simulations, so that the model needs none."""
+        first = {before or simulated for before, simulated in self.labels}
+        first |= self.rows.keys() - {name for pair in self.labels for name in pair}
+        rows = [self.rows[name] for name in first if name in self.rows]
+        return {target for target in targets_of(self.table) if all(self.table.word(target, n) for n in rows)}
+
     def experiments(self, entities: Entities) -> list[Experiment]:
         """One for each measured pair, then the conditions that nothing was measured in."""
         self._tell_tabled(entities)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from idfit.formats.formula_text import substituted
 from idfit.formats.petab_conditions import Change, Experiment, Period, checked
@@ -29,12 +30,7 @@ class ExperimentRows:
 
     @staticmethod
     def of(conditions: Table, experiments: Table, measurements: Table) -> ExperimentRows:
-        rows: dict[str, list[int]] = {
-            name: [] for name in experiments.identifiers("experimentId", 2, once=False)
-        }
-        for n in range(len(experiments)):
-            if (name := experiments.text("experimentId", n)) in rows:
-                rows[name].append(n)
+        rows = _grouped(experiments, "experimentId")
         unnamed = DEFAULT_CONDITION
         while unnamed in rows:
             unnamed += "_"
@@ -53,52 +49,66 @@ class ExperimentRows:
             self.measurements.say(n, f"experimentId = '{clipped(name)}'", rule, remedy, "D21")
         return None
 
+    @cached_property
+    def condition_rows(self) -> dict[str, list[int]]:
+        return _grouped(self.conditions, "conditionId")
+
+    @cached_property
+    def periods(self) -> dict[str, list[tuple[float, list[int]]]]:
+        """The rows of each experiment by their time, in its order."""
+        found = {}
+        for name, rows in self.rows.items():
+            periods: dict[float, list[int]] = {}
+            for n in rows:
+                time = self.table.number("time", n, infinite=True, code="D29")
+                if time == math.inf:
+                    rule, remedy = "no condition begins in the end", "give the time, or -inf"
+                    self.table.say(n, "time = inf", rule, remedy, "D29")
+                elif time is not None:
+                    periods.setdefault(time, []).append(n)
+            found[name] = sorted(periods.items())
+        return found
+
+    def always_set(self) -> set[str]:
+        """Targets that have a value at the start of all simulations, so that the model needs none."""
+        if self._unnamed_row() is not None:
+            return set()
+        first = [periods[0][1] for periods in self.periods.values() if periods]
+        sets = [
+            {
+                self.conditions.text("targetId", row)
+                for n in rows
+                for row in self.condition_rows.get(self.table.word("conditionId", n), ())
+            }
+            for rows in first
+        ]
+        return set.intersection(*sets) if sets else set()
+
+    def _unnamed_row(self) -> int | None:
+        data = self.measurements
+        return next((n for n in range(len(data)) if not data.word("experimentId", n)), None)
+
     def experiments(self, entities: Entities) -> list[Experiment]:
         """All experiments, with that of the measurements without one if there are such."""
-        known: dict[str, list[int]] = {
-            name: [] for name in self.conditions.identifiers("conditionId", 2, once=False)
-        }
-        for n in range(len(self.conditions)):
-            if (name := self.conditions.text("conditionId", n)) in known:
-                known[name].append(n)
-        found = [self._experiment(name, rows, known, entities) for name, rows in self.rows.items()]
-        unnamed = next(
-            (n for n in range(len(self.measurements)) if not self.measurements.word("experimentId", n)), None
-        )
+        found = [
+            Experiment(
+                name,
+                self.table.place(self.rows[name][0]),
+                tuple(self._period(time, rows, entities) for time, rows in periods),
+                keeps=True,
+            )
+            for name, periods in self.periods.items()
+        ]
+        unnamed = self._unnamed_row()
         if unnamed is not None and found:
             found.append(Experiment(self.unnamed, self.measurements.place(unnamed), (), keeps=True))
         return found
 
-    def _experiment(
-        self, name: str, rows: list[int], known: Mapping[str, list[int]], entities: Entities
-    ) -> Experiment:
-        table = self.table
-        periods: dict[float, list[int]] = {}
-        for n in rows:
-            time = table.number("time", n, infinite=True, code="D29")
-            if time == math.inf:
-                table.say(n, "time = inf", "no condition begins in the end", "give the time, or -inf", "D29")
-            elif time is not None:
-                periods.setdefault(time, []).append(n)
-        ordered = sorted(periods)
-        return Experiment(
-            name,
-            table.place(rows[0]),
-            tuple(self._period(time, periods[time], ordered, known, entities) for time in ordered),
-            keeps=True,
-        )
-
-    def _period(
-        self,
-        time: float,
-        rows: list[int],
-        times: list[float],
-        known: Mapping[str, list[int]],
-        entities: Entities,
-    ) -> Period:
+    def _period(self, time: float, rows: list[int], entities: Entities) -> Period:
         """All conditions that an experiment applies at a time, as one."""
         names = [name for n in rows if (name := self.table.word("conditionId", n))]
         changes: dict[str, Change] = {}
+        known = self.condition_rows
         for n in rows:
             condition = self.table.word("conditionId", n)
             if condition and condition not in known and not self.conditions.broken:
@@ -133,6 +143,15 @@ class ExperimentRows:
                 table.say(n, given, "is changed twice by the same condition", "delete one of the two", "D11")
             changes[name] = change
         return changes
+
+
+def _grouped(table: Table, column: str) -> dict[str, list[int]]:
+    """The rows that belong to each id."""
+    rows: dict[str, list[int]] = {name: [] for name in table.identifiers(column, 2, once=False)}
+    for n in range(len(table)):
+        if (name := table.text(column, n)) in rows:
+            rows[name].append(n)
+    return rows
 
 
 def read_mapping(table: Table, names: Mapping[str, str]) -> dict[str, str]:

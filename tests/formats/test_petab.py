@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from idfit.errors import InputError
 from idfit.formats.petab import read_petab
 from idfit.formats.petab_parameters import read_parameters
 from idfit.formats.petab_tables import read_tables
@@ -322,7 +323,7 @@ def test_only_the_model_that_is_used_is_read(tmp_path):
     )
     assert prediction(spec)[0] == pytest.approx(1.0)
     for rows in ("obs_a e0 0 1 small\nobs_a e0 1 1 other\n", "obs_a e0 0 1 \n", "obs_a e0 0 1 none\n"):
-        with pytest.raises(Exception, match="M32"):
+        with pytest.raises(InputError, match="M32"):
             read(tmp_path, VERSION_2 | {"problem.yaml": yaml}, measurements=head + rows)
 
 
@@ -401,6 +402,63 @@ def test_what_the_model_determines_at_the_start_does_not_follow_later_changes(tm
     assert prediction(spec) == pytest.approx([1.6 + 0.8, 1.6 + 2.0])
 
 
+BREATHING = MODEL.replace('size="2" constant="true"', 'size="2" constant="false"').replace(
+    "  </model>",
+    """<listOfEvents><event useValuesFromTriggerTime="true">
+      <trigger initialValue="true" persistent="true"><math xmlns="http://www.w3.org/1998/Math/MathML">
+        <apply><gt/><ci>A</ci><cn>9</cn></apply></math></trigger>
+      <listOfEventAssignments><eventAssignment variable="C"><math xmlns="http://www.w3.org/1998/Math/MathML">
+        <cn>1</cn></math></eventAssignment></listOfEventAssignments></event></listOfEvents></model>""",
+)
+"""The model with a volume that an event changes, so that amounts are the states."""
+
+
+def test_concentrations_in_a_volume_that_changes(tmp_path):
+    spec, _ = read(
+        tmp_path,
+        VERSION_2 | {"model.xml": BREATHING},
+        conditions="conditionId targetId targetValue\nc0 A 3\nc0 C 4\nc1 C 8\nc2 B A+1\nc2 C 5\n",
+        experiments="experimentId time conditionId\ne0 0 c0\ne0 1 c1\ne0 2 c2\ne1 0 \n",
+    )
+    first, second = spec.conditions["e0"].dose
+    assert spec.conditions["e0"].set == {"A_amount": "(3)*(4)", "C": 4.0}
+    assert first.set == {"C": 8.0, "A_amount": "(A)*(8)", "B_amount": "(B)*(8)"}
+    assert second.set == {"C": 5.0, "A_amount": "(A)*(5)", "B_amount": "(A+1)*(5)"}
+    only_start, _ = read(
+        tmp_path,
+        VERSION_2 | {"model.xml": BREATHING},
+        conditions="conditionId targetId targetValue\nc0 A 3\n",
+    )
+    assert only_start.conditions["e0"].set == {"A_amount": "(3)*(2.0)"}
+
+
+def test_concentrations_after_a_steady_state_in_a_volume_that_changes(tmp_path):
+    spec, _ = read(
+        tmp_path,
+        VERSION_1 | {"model.xml": BREATHING},
+        conditions="conditionId A C\nrest  \nc0 3 \nc1  4\n",
+        measurements="observableId preequilibrationConditionId simulationConditionId time measurement\n"
+        "obs_a rest c0 1 1\nobs_a rest c1 1 1\n",
+    )
+    changes = [
+        (c.set, c.reinit, c.dose[0].time, c.dose[0].set) for c in map(spec.conditions.get, ("c0", "c1")) if c
+    ]
+    assert changes == [
+        ({}, (), 0.0, {"A_amount": "(3)*(C)"}),
+        ({}, (), 0.0, {"C": 4.0, "A_amount": "(A)*(4)", "B_amount": "(B)*(4)"}),
+    ]
+
+
+def test_what_all_conditions_set_needs_no_value_in_the_model(tmp_path):
+    start = MODEL.index('      <initialAssignment symbol="A">')
+    model = MODEL[:start] + MODEL[MODEL.index('      <initialAssignment symbol="double_k1">') :]
+    files = VERSION_1 | {"model.xml": model}
+    spec, _ = read(tmp_path, files, conditions="conditionId A\nc0 3\n")
+    assert prediction(spec) == pytest.approx([3.0, exchange(10, 3.0)])
+    with pytest.raises(InputError, match="species 'A' - has no value"):
+        read(tmp_path, files, conditions="conditionId A\nc0 3\nc1 NaN\n")
+
+
 def test_measurements_without_experiment_meet_the_model_as_it_is(tmp_path):
     head = "observableId experimentId time measurement\n"
     files = {**VERSION_2, "problem.yaml": VERSION_2["problem.yaml"].replace("[experiments.tsv]", "[]")}
@@ -426,7 +484,9 @@ def test_ids_of_the_mapping_table(tmp_path):
         tmp_path, files, observables="observableId observableFormula noiseFormula\nobs_a 2*substrate 1\n"
     )
     assert prediction(spec)[0] == pytest.approx(2.0)
-    with pytest.raises(Exception, match=r"mapping.tsv:2: D21: modelEntityId = 'Q' - is nothing in the model"):
+    with pytest.raises(
+        InputError, match=r"mapping.tsv:2: D21: modelEntityId = 'Q' - is nothing in the model"
+    ):
         read(tmp_path, files | {"mapping.tsv": files["mapping.tsv"].replace("\tA\t", "\tQ\t")})
 
 

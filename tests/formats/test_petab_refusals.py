@@ -52,6 +52,8 @@ ONE_FAULT = [
     (1, P, "0.6\t1", "0.6\tyes", P, 3, "M29", "must be 1 or 0"),
     (1, P, "k2", "k1", P, 3, "D11", "stands twice, first in line 2"),
     (1, P, "k2", "k 2", P, 3, "S10", "is not an id"),
+    (1, P, "k2", "B", P, 3, "D21", "is changed by the model itself"),
+    (1, P, "k2", "total", P, 3, "D21", "is changed by the model itself"),
     (1, O, "\tA\t", "\tA*\t", O, 2, "E03", "the formula ends too early"),
     (1, O, "\tA\t", "\t__import__('os').system('touch pwned')\t", O, 2, "E01", "quotes have no meaning"),
     (1, O, "\tA\t", "\tA*scale\t", O, 2, "E12", "'scale' - is neither in the model nor"),
