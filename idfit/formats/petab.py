@@ -14,7 +14,7 @@ from idfit.errors import Finding, InputError
 from idfit.expressions import names_in, parse
 from idfit.expressions.parse import CONSTANTS
 from idfit.formats.petab_conditions import Conditions, Experiment, Place, prepare, without_lost_settings
-from idfit.formats.petab_entities import Entities
+from idfit.formats.petab_entities import TIME, Entities
 from idfit.formats.petab_files import ProblemFiles, read_problem_files
 from idfit.formats.petab_noise import with_positive_noise
 from idfit.formats.petab_observables import Measurements, Observed, read_observables
@@ -25,7 +25,6 @@ from idfit.formats.petab_v2 import ExperimentRows, read_mapping
 from idfit.formats.sbml import SbmlImport, read_sbml_model
 from idfit.spec.check import check_into
 from idfit.spec.check_formulas import formula_texts
-from idfit.spec.check_names import TIME_NAMES
 from idfit.spec.findings import Findings, Positions, clipped, did_you_mean, listed
 from idfit.spec.schema import ObservableSpec, ParameterSpec, ProblemSpec
 from idfit.spec.toml_positions import Path
@@ -144,14 +143,11 @@ class _Problem:
         for n in range(len(table)):
             given = table.text("parameterId", n)
             name = aliases.get(given) or model.names.get(given, given)
-            if given not in parameters or not {name} & (
-                model.spec.states.keys() | model.spec.assignments.keys()
-            ):
-                continue
-            rule = "is changed by the model itself, and parameters are constant"
-            remedy = "delete the row; a condition can give it a value at the start"
-            table.say(n, f"parameterId = '{given}'", rule, remedy, "D21")
-            del parameters[given]
+            if given in parameters and (name in model.spec.states or name in model.spec.assignments):
+                rule = "is changed by the model itself, and parameters are constant"
+                remedy = "delete the row; a condition can give it a value at the start"
+                table.say(n, f"parameterId = '{given}'", rule, remedy, "D21")
+                del parameters[given]
 
     def _declare(
         self, targets: Collection[str], observed: Mapping[str, Observed], entities: Entities
@@ -212,15 +208,13 @@ class _Problem:
                 text = getattr(observable, key)
                 if not isinstance(text, str):
                     continue
-                known = {*observable.columns, *TIME_NAMES, *((name,) if key == "noise" else ())}
-                for unknown in sorted(
-                    n for n in names_in(parse(text)) if n not in entities and n not in known
-                ):
-                    given = (
-                        f"{'noiseFormula' if key == 'noise' else 'observableFormula'}: '{clipped(unknown)}'"
-                    )
+                known = {*observable.columns, TIME, *((name,) if key == "noise" else ())}
+                unknown = sorted(n for n in names_in(parse(text)) if n not in entities and n not in known)
+                for other in unknown:
+                    column = "noiseFormula" if key == "noise" else "observableFormula"
+                    given = f"{column}: '{clipped(other)}'"
                     rule = "is neither in the model nor in the parameter table"
-                    remedy = did_you_mean(unknown, entities.names, "add it to the parameter table")
+                    remedy = did_you_mean(other, entities.names, "add it to the parameter table")
                     self.findings.in_row(*self.places["observables", name], given, rule, remedy, "E12")
                     self.findings.muted.add(("observables", name, key))
 
@@ -231,7 +225,7 @@ class _Problem:
             self.findings.in_row(
                 *self.places["parameters", name], given, rule, "give a positive one", "P17", "warning"
             )
-            entities.parameters[name] = _with_lower_bound(entities.parameters[name], floor)
+            entities.parameters[name] = entities.parameters[name].model_copy(update={"min": floor})
 
     def _with_conditions(
         self, spec: ProblemSpec, experiments: list[Experiment], entities: Entities
@@ -261,7 +255,3 @@ def _without_unused(spec: ProblemSpec, tabled: Collection[str]) -> ProblemSpec:
         used |= new
         pending += [name for name in new if name in ties]
     return spec.model_copy(update={"parameters": {k: p for k, p in parameters.items() if k in used}})
-
-
-def _with_lower_bound(parameter: ParameterSpec, floor: float) -> ParameterSpec:
-    return parameter.model_copy(update={"min": floor})

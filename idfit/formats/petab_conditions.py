@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from idfit.expressions import ExpressionError, names_in, parse
 from idfit.formats.formula_text import substituted
-from idfit.formats.petab_entities import Entities
+from idfit.formats.petab_entities import TIME, Entities
 from idfit.spec.check_formulas import formula_texts
 from idfit.spec.findings import Findings, clipped, did_you_mean, is_plain_number, listed
 from idfit.spec.schema import ConditionSpec, DoseSpec, Formula, ProblemSpec
@@ -72,19 +72,19 @@ def checked(target: str, formula: str, place: Place, entities: Entities, finding
             )
         else:
             rule = "is nothing in the model"
-            remedy = did_you_mean(target, entities.known(), "correct the id, or add it to the model")
+            remedy = did_you_mean(target, entities.names, "correct the id, or add it to the model")
         findings.in_row(*place, given, rule, remedy, "D21")
         return None
     text = substituted(formula, entities.names)
     try:
-        unknown = [n for n in sorted(names_in(parse(text))) if n not in entities and n not in ("t", "time")]
+        unknown = [n for n in sorted(names_in(parse(text))) if n not in entities and n != TIME]
     except ExpressionError as error:
         rule = f"is neither a number nor a formula: {error.rule}"
         findings.in_row(*place, given, rule, error.remedy, "D16")
         return None
     if unknown:
         rule = f"'{clipped(unknown[0])}' is neither in the model nor in the parameter table"
-        remedy = did_you_mean(unknown[0], entities.known(), "add it to the parameter table")
+        remedy = did_you_mean(unknown[0], entities.names, "add it to the parameter table")
         findings.in_row(*place, given, rule, remedy, "D21")
         return None
     return Change(text, place)
@@ -122,9 +122,7 @@ class Conditions:
         self.moving = self.entities.moving()
         self.steady: dict[tuple[tuple[str, str], ...], str] = {}
         self.taken = {experiment.name for experiment in self.experiments}
-        self.left_alone = {
-            e.name for e in self.experiments if len(e.periods) == 1 and e.start == e.periods[0].time
-        }
+        self.plain = {e.name for e in self.experiments if not e.keeps and len(e.periods) == 1}
         for experiment in self.experiments:
             self.add(experiment)
 
@@ -144,7 +142,7 @@ class Conditions:
         settings = self._settings(first, ("conditions", name))
         self.specs[name] = ConditionSpec(
             set=kept | settings,
-            dose=tuple(dose for n, period in enumerate(periods) for dose in self._dose(period, name, n)),
+            dose=tuple(self._doses(periods, ("conditions", name, "dose"))),
             preequilibrate=before,
             reinit=tuple(k for k in settings if self.entities.is_state(k)) if before is not None else (),
             t0=first.time,
@@ -155,8 +153,8 @@ class Conditions:
         key = tuple(sorted(period.values().items()))
         if key not in self.steady:
             name = period.name or AS_IT_IS
-            if name in self.left_alone:
-                return name  # measured in without anything before, too
+            if name in self.plain:
+                return name  # it is measured in without anything before it, too
             while name in self.taken or name in self.specs:
                 name += "'"
             self.steady[key] = name
@@ -193,10 +191,10 @@ class Conditions:
         self._note_places(period, (*path, "set"), values)
         return {name: _formula(value) for name, value in values.items()}
 
-    def _dose(self, period: Period, name: str, n: int) -> Iterator[DoseSpec]:
-        values = self.entities.later(period.values())
-        if values:
-            self._note_places(period, ("conditions", name, "dose", n, "set"), values)
+    def _doses(self, periods: Sequence[Period], path: Path) -> Iterator[DoseSpec]:
+        for n, period in enumerate(period for period in periods if period.changes):
+            values = self.entities.later(period.values())
+            self._note_places(period, (*path, n, "set"), values)
             yield DoseSpec(time=period.time, set={k: _formula(value) for k, value in values.items()})
 
     def _note_places(self, period: Period, path: Path, values: Mapping[str, str]) -> None:

@@ -12,6 +12,8 @@ from idfit.spec.check_names import TIME_NAMES
 from idfit.spec.schema import EventSpec, Formula, ParameterSpec, ProblemSpec, StateSpec
 
 DEEPEST_START = 50
+TIME = "time"
+"""What PEtab calls the time. An entity of the model with this id cannot be spoken of."""
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Entities:
         spec = model.spec
         names = {**model.names, **aliases}
         names |= {name: name for name in (*spec.parameters, *table) if name not in names}
+        names.pop(TIME, None)
         tabled = {names[given]: parameter for given, parameter in table.items()}
         own = {name: p for name, p in spec.parameters.items() if name not in tabled}
         return Entities(
@@ -68,10 +71,6 @@ class Entities:
             before = len(moving)
             moving |= {name for name, names in used.items() if names & moving}
         return frozenset(moving)
-
-    def known(self) -> Collection[str]:
-        """All names, as the problem calls them, for proposals."""
-        return self.names
 
     # changes to equations ---------------------------------------------------------------------------------
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from idfit.formats.sbml_elements import Elements, Formula, Math, Reaction, Reference, Species
-from idfit.formats.sbml_events import event_of
-from idfit.formats.sbml_math import Refusals, Unsupported, text_of
+from idfit.formats.sbml_events import event_of, steps_of
+from idfit.formats.sbml_math import AtOnce, Local, Naming, Refusals, Unsupported, text_of
 from idfit.formats.sbml_symbols import Names, Symbols
 from idfit.spec.findings import clipped, did_you_mean
 from idfit.spec.schema import EventSpec, ParameterSpec, ProblemSpec, StateSpec
@@ -19,6 +18,7 @@ class Equations:
     def __init__(self, elements: Elements, symbols: Symbols, refusals: Refusals):
         self.elements, self.symbols, self.refusals = elements, symbols, refusals
         self.used: set[str] = set()
+        self.steps: dict[str, str] = {}
         self.labels = Names([])
         self.resolved: dict[str, Math] = {}
         self.rates_of: dict[str, str] = {}
@@ -30,19 +30,10 @@ class Equations:
 
     # formulas ---------------------------------------------------------------------------------------------
 
-    def text(self, formula: Math, line: int, where: str, scope: Mapping[str, str] | None = None) -> str:
-        """The formula as a text; names in `scope` are those of local parameters."""
-
-        def name(given: str) -> str:
-            if scope and given in scope:
-                return scope[given]
-            return self.name(given)
-
-        def rate_of(given: str) -> str:
-            return "0" if scope and given in scope else self.rate_of(given)
-
+    def text(self, formula: Math, line: int, where: str, naming: Naming | None = None) -> str:
+        """The formula as a text."""
         try:
-            return text_of(formula, name, rate_of)
+            return text_of(formula, naming or self)
         except Unsupported as error:
             self.refusals.unsupported(line, where, error)
             return "0"
@@ -67,6 +58,14 @@ class Equations:
             self.rates_of[given] = self.symbols.unique.new(f"rate_of_{given}")
         return self.rates_of[given]
 
+    def floor_of(self, argument: Math, text: str) -> str:
+        """Where the argument moves, a state of its own, which two events move by steps."""
+        if self.symbols.is_constant(argument):
+            return f"floor({text})"
+        if text not in self.steps:
+            self.steps[text] = self.symbols.unique.new(f"floor_{len(self.steps) + 1}")
+        return self.steps[text]
+
     # quantities -------------------------------------------------------------------------------------------
 
     def build(self) -> None:
@@ -87,6 +86,10 @@ class Equations:
                 self.events[self.labels.new(event.id)] = event_of(event, event.trigger, self)
         for given, name in self.rates_of.items():
             self.assignments[name] = self._derivative(given)
+        for text, name in self.steps.items():
+            self.states[name] = StateSpec(init=f"floor({text})")
+            for event in steps_of(text, name):
+                self.events[self.labels.new(name)] = event
         self._refuse_missing_values()
 
     def _quantity(self, given: str, value: float | None, line: int, what: str) -> None:
@@ -140,9 +143,9 @@ class Equations:
         if rule := self.elements.rates.get(given):
             self.odes[state] = self._formula(rule, "rate rule for")
 
-    def _formula(self, formula: Formula, what: str) -> str:
+    def _formula(self, formula: Formula, what: str, naming: Naming | None = None) -> str:
         where = f"{what} '{clipped(formula.id)}'"
-        return self.text(formula.math, formula.line, where)
+        return self.text(formula.math, formula.line, where, naming)
 
     def _tie(self, formula: Formula) -> str:
         """A formula of parameters: static assignments in it are written out."""
@@ -168,7 +171,7 @@ class Equations:
 
     def _start(self, given: str, value: float | None, line: int, what: str) -> float | str:
         if initial := self.elements.initial.get(given):
-            return self._formula(initial, "initial assignment to")
+            return self._formula(initial, "initial assignment to", AtOnce(self))
         number = self._finite(value, line, what, given)
         if number is None and given not in self.symbols.keep:
             self._no_value(line, what, given)
@@ -178,7 +181,7 @@ class Equations:
         means_amount = self.symbols.is_amount(species.id)
         is_amount = means_amount or species.id in self.symbols.amounts
         if initial := self.elements.initial.get(species.id):
-            formula = self._formula(initial, "initial assignment to")
+            formula = self._formula(initial, "initial assignment to", AtOnce(self))
             if is_amount and not means_amount:
                 return f"({formula})*{self.name(species.compartment)}"
             return formula
@@ -236,8 +239,8 @@ class Equations:
             if reaction.law is None:
                 continue
             rate = self.symbols.names[reaction.id]
-            scope = self._locals(reaction)
-            self.assignments[rate] = self.text(reaction.law, reaction.line, where, scope)
+            naming = Local(self, self._locals(reaction))
+            self.assignments[rate] = self.text(reaction.law, reaction.line, where, naming)
             for sign, side in ((-1, reaction.reactants), (1, reaction.products)):
                 for reference in side:
                     coefficient = self._coefficient(reference, where)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from idfit.formats.sbml_elements import Event, Math
+from idfit.formats.sbml_math import AtOnce
 from idfit.spec.findings import clipped
 from idfit.spec.schema import EventSpec
 
@@ -18,9 +19,9 @@ def event_of(event: Event, trigger: Math, equations: Equations) -> EventSpec:
     where = f"event '{clipped(event.id)}'"
 
     def text(formula: Math) -> str:
-        return equations.text(formula, event.line, where)
+        return equations.text(formula, event.line, where, AtOnce(equations))
 
-    new = {a.id: equations.text(a.math, a.line, where) for a in event.assignments}
+    new = {a.id: text(a.math) for a in event.assignments}
     constant = all(equations.symbols.is_constant(a.math) for a in event.assignments)
     from_trigger = event.from_trigger and not constant  # constants are the same whenever they are evaluated
     if from_trigger and (species := _resized(event, equations)):
@@ -29,7 +30,7 @@ def event_of(event: Event, trigger: Math, equations: Equations) -> EventSpec:
         remedy = "set the compartment in the same event, or write useValuesFromTriggerTime='false'"
         equations.refusals.add(event.line, where, rule, remedy, "M13")
     return EventSpec(
-        when=text(trigger),
+        when=equations.text(trigger, event.line, where),
         set=dict(_change(given, formula, new, equations) for given, formula in new.items()),
         delay=0.0 if event.delay is None else text(event.delay),
         priority=None if event.priority is None else text(event.priority),
@@ -59,3 +60,15 @@ def _resized(event: Event, equations: Equations) -> str | None:
         if compartment not in changed and (event.delay is not None or by_others):
             return species
     return None
+
+
+def steps_of(argument: str, name: str) -> list[EventSpec]:
+    """What moves a state that is the argument rounded down.
+
+    At the step itself the argument may be a little off the whole number, so the state moves by one at least.
+    """
+    up, down = f"max({name} + 1, floor({argument}))", f"min({name} - 1, floor({argument}))"
+    return [
+        EventSpec(when=f"({argument}) >= {name} + 1", set={name: up}, initial=False),
+        EventSpec(when=f"({argument}) < {name}", set={name: down}, initial=False),
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from idfit.expressions.tokens import MAX_CHARACTERS
 from idfit.formats.sbml_elements import Math
@@ -19,8 +21,7 @@ _LOGIC, _COMPARISON, _UNARY = 0, 1, 4
 _RELATIONS = {"eq": "==", "neq": "!=", "lt": "<", "leq": "<=", "gt": ">", "geq": ">="}
 _LOGICAL = {"and": ("&&", "true"), "or": ("||", "false")}
 _FUNCTIONS = {
-    **dict.fromkeys(("exp", "ln", "abs", "floor", "min", "max")),
-    "ceiling": "ceil",
+    **dict.fromkeys(("exp", "ln", "abs", "min", "max")),
     **dict.fromkeys(
         f"{a}{f}{h}"
         for a in ("", "arc")
@@ -67,10 +68,59 @@ def parts_of(formula: Math) -> Iterator[Math]:
         stack.extend(p for p in part[1:] if isinstance(p, list))
 
 
-def text_of(formula: Math, name: Callable[[str], str], rate_of: Callable[[str], str]) -> str:
-    """The formula (without calls) as a text; what names and rates of change are called is asked for."""
+class Naming(Protocol):
+    """What the writer of a formula has to ask."""
+
+    def name(self, given: str) -> str:
+        """What an id is called."""
+        ...
+
+    def rate_of(self, given: str) -> str:
+        """What its derivative is called."""
+        ...
+
+    def floor_of(self, argument: Math, text: str) -> str:
+        """What the argument, whose text is given, rounded down is called."""
+        ...
+
+
+@dataclass(frozen=True)
+class Local:
+    """Names where local parameters hide others."""
+
+    others: Naming
+    names: Mapping[str, str]
+
+    def name(self, given: str) -> str:
+        return self.names[given] if given in self.names else self.others.name(given)
+
+    def rate_of(self, given: str) -> str:
+        return "0" if given in self.names else self.others.rate_of(given)
+
+    def floor_of(self, argument: Math, text: str) -> str:
+        return self.others.floor_of(argument, text)
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """Names where a formula is evaluated at one moment, and steps need no watching."""
+
+    others: Naming
+
+    def name(self, given: str) -> str:
+        return self.others.name(given)
+
+    def rate_of(self, given: str) -> str:
+        return self.others.rate_of(given)
+
+    def floor_of(self, argument: Math, text: str) -> str:
+        return f"floor({text})"
+
+
+def text_of(formula: Math, naming: Naming) -> str:
+    """The formula (without calls) as a text."""
     try:
-        return _Writer(name, rate_of).write(formula)[0]
+        return _Writer(naming).write(formula)[0]
     except RecursionError:
         raise Unsupported("is nested too deep", "split it with assignment rules", "E08") from None
 
@@ -78,8 +128,8 @@ def text_of(formula: Math, name: Callable[[str], str], rate_of: Callable[[str], 
 class _Writer:
     """Texts with how tightly they bind, so that parentheses stand only where they are needed."""
 
-    def __init__(self, name: Callable[[str], str], rate_of: Callable[[str], str]):
-        self.name, self.rate_of = name, rate_of
+    def __init__(self, naming: Naming):
+        self.naming = naming
 
     def write(self, formula: Math) -> tuple[str, int]:
         text, binding = self._write(formula)
@@ -94,7 +144,7 @@ class _Writer:
             case "number":
                 return _number(parts[0])
             case "name":
-                return self.name(parts[0]), _ATOM
+                return self.naming.name(parts[0]), _ATOM
             case "rateOf":
                 return self._rate(parts)
             case "true" | "false" | "pi" | "time":
@@ -132,14 +182,20 @@ class _Writer:
         """An associative operator with any number of operands."""
         if len(parts) < 2:
             return self.write(parts[0]) if parts else (empty, _ATOM)
-        # && and || bind alike, so these are kept apart; a quotient or difference may begin, and only begin
-        least = binding if binding in (_SUM, _PRODUCT) else binding + 1
+        # && and || bind alike, so these are kept apart; a quotient may begin, and only begin
+        least = binding if binding == _PRODUCT else binding + 1
         shown = [self._within(parts[0], least, first=True)]
         shown += [self._within(part, binding + 1) for part in parts[1:]]
         return (operator if binding == _PRODUCT else f" {operator} ").join(shown), binding
 
     def _plus(self, parts: list[Math]) -> tuple[str, int]:
-        return self._joined("+", "0", parts, _SUM)
+        if len(parts) < 2:
+            return self.write(parts[0]) if parts else ("0", _ATOM)
+        text = self._within(parts[0], _SUM, first=True)
+        for part in parts[1:]:
+            term = self._within(part, _PRODUCT, first=True)
+            text += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
+        return text, _SUM
 
     def _times(self, parts: list[Math]) -> tuple[str, int]:
         return self._joined("*", "1", parts, _PRODUCT)
@@ -173,14 +229,21 @@ class _Writer:
             return self._call("log10", [argument]), _ATOM
         return self._call("log", [argument, base]), _ATOM
 
+    def _floor(self, parts: list[Math]) -> tuple[str, int]:
+        (argument,) = parts
+        return self.naming.floor_of(argument, self.write(argument)[0]), _ATOM
+
+    def _ceiling(self, parts: list[Math]) -> tuple[str, int]:
+        return self.write(["-", ["floor", ["-", *parts]]])
+
     def _quotient(self, parts: list[Math]) -> tuple[str, int]:
         """Rounded towards zero."""
         ratio = ["/", *parts]
-        return f"{self._call('sign', [ratio])}*floor(abs({self.write(ratio)[0]}))", _PRODUCT
+        return f"{self._call('sign', [ratio])}*{self.write(['floor', ['abs', ratio]])[0]}", _PRODUCT
 
     def _rem(self, parts: list[Math]) -> tuple[str, int]:
         left, right = parts
-        return f"({self._within(left, _POWER)} % {self._within(right, _POWER)})", _ATOM
+        return self.write(["-", left, ["*", right, ["quotient", left, right]]])
 
     def _factorial(self, parts: list[Math]) -> tuple[str, int]:
         text, _ = self.write(parts[0])
@@ -221,7 +284,7 @@ class _Writer:
     def _rate(self, parts: list[Math]) -> tuple[str, int]:
         if len(parts) != 1 or parts[0][0] != "name":
             raise Unsupported("contains rateOf of something else than a name", "name a quantity", "E11")
-        return self.rate_of(parts[0][1]), _ATOM
+        return self.naming.rate_of(parts[0][1]), _ATOM
 
 
 _WRITERS = {
@@ -232,6 +295,8 @@ _WRITERS = {
     "^": _Writer._power,
     "root": _Writer._root,
     "log": _Writer._log,
+    "floor": _Writer._floor,
+    "ceiling": _Writer._ceiling,
     "quotient": _Writer._quotient,
     "rem": _Writer._rem,
     "factorial": _Writer._factorial,

@@ -57,6 +57,7 @@ ONE_FAULT = [
     (1, O, "\tA\t", "\tA*\t", O, 2, "E03", "the formula ends too early"),
     (1, O, "\tA\t", "\t__import__('os').system('touch pwned')\t", O, 2, "E01", "quotes have no meaning"),
     (1, O, "\tA\t", "\tA*scale\t", O, 2, "E12", "'scale' - is neither in the model nor"),
+    (1, O, "\tA\t", "\tA*t\t", O, 2, "E12", "'t' - is neither"),
     (1, O, "0.5", "k3", O, 2, "E12", "noiseFormula: 'k3' - is neither"),
     (1, O, "0.5", "0", O, 2, "D19", "noise must be positive"),
     (1, O, "0.5", "noiseParameter2_obs_a", O, 2, "D20", "numbered from 1 without gaps"),
