@@ -337,6 +337,26 @@ def test_an_event_that_changes_a_volume_keeps_amounts():
     assert spec.assignments["A"] == "A_amount/V"
 
 
+def test_what_is_rounded_while_it_moves_is_a_state():
+    spec = spec_of(
+        C,
+        K,
+        species("A", concentration=2),
+        parameter("x", 0, constant=False),
+        parameter("y", constant=False),
+        assignment("y", "floor(k) + ceil(A)"),
+        rate("x", "rem(time, 24)"),
+        event("E", "A > 1", {"A": "floor(A)"}),
+    )
+    assert spec.assignments["y"] == "floor(k) - floor_2"
+    assert spec.odes["x"] == "time - 24*(sign(time/24)*floor_1)"
+    assert spec.states["floor_2"].init == "floor(-A)"
+    assert spec.events["E"].set == {"A": "floor(A)"}
+    up, down = spec.events["floor_2"], spec.events["floor_2_"]
+    assert (up.when, up.set) == ("(-A) >= floor_2 + 1", {"floor_2": "max(floor_2 + 1, floor(-A))"})
+    assert (down.when, down.set) == ("(-A) < floor_2", {"floor_2": "min(floor_2 - 1, floor(-A))"})
+
+
 def test_events_without_effect_are_left_out():
     text = sbml(parameter("p", 1, constant=False), event("E", "time > 1", {"p": "2"}))
     start = text.index("<trigger")
@@ -382,6 +402,17 @@ def test_generated_names_do_not_collide():
         reaction("J", {"A": 1}, {}, "k*A", {"k": 2}),
     )
     assert spec.assignments == {"J": "J_k_*A", "A": "A_amount_/V"}
+
+
+def test_species_of_a_rate_law_need_not_be_listed_as_modifiers():
+    spec = spec_of(
+        C,
+        K,
+        species("A", concentration=1),
+        species("E", concentration=2),
+        reaction("J", {"A": 1}, {}, "k*A*E"),
+    )
+    assert spec.assignments == {"J": "k*A*E"}
 
 
 def test_constraints_are_told():

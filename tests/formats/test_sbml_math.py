@@ -73,6 +73,10 @@ ARITHMETIC = {
     apply("minus", ci("a"), apply("minus", ci("b"), ci("n"))): A - (B - N),
     apply("minus", ci("a"), apply("minus", ci("b"))): A + B,
     apply("minus", apply("plus", ci("a"), ci("b"))): -(A + B),
+    apply("plus", ci("a"), apply("minus", ci("b")), apply("power", apply("minus", ci("n")), cn("2"))): A
+    - B
+    + N**2,
+    apply("plus", ci("a"), apply("times", apply("minus", ci("b")), ci("n")), cn("-2")): A - B * N - 2,
     apply("times", ci("a"), apply("minus", ci("b"))): -A * B,
     apply("times", apply("minus", ci("a")), apply("plus", ci("b"), ci("n"))): -A * (B + N),
     apply("times", ci("a"), apply("divide", ci("b"), ci("n"))): A * B / N,
