@@ -24,9 +24,9 @@ from scipy.integrate import solve_ivp
 import idfit
 from idfit.numerics import integrator
 from idfit.numerics import plan as layout
+from idfit.numerics.arguments import Z_STATES, Z_TIME, input_size
 from idfit.numerics.blocks import padded
 from idfit.numerics.calls import call
-from idfit.numerics.integrator import Z_STATES, Z_TIME
 from idfit.problem.objective import NO_STOP, STEP_BUDGET
 
 try:
@@ -100,7 +100,7 @@ def joint_system(problem: idfit.Problem) -> Joint:
     columns = section(layout.SIM_COLUMN)[: section(layout.SIM_COLUMN_PTR)[1]]
     k = len(columns)
     column = np.array([list(columns).index(o) if o in columns else -1 for o in formal])
-    z = np.zeros(integrator.input_size(ints))
+    z = np.zeros(input_size(ints))
     z[Z_STATES + n : Z_STATES + n + n_formal] = q[formal]
     first = plan.times[0][0]
     t0 = layout.reals(ints, plan.floats, layout.BOUNDARY_TIME)[0]
@@ -137,10 +137,11 @@ def joint_system(problem: idfit.Problem) -> Joint:
 
     def own(rtol: float) -> np.ndarray:
         states, info = np.empty((len(plan.times[0]), n)), np.empty(integrator.INFO_SIZE)
-        s = np.empty((len(states), n * width))
+        s, nothing = np.empty((len(states), n * width)), np.empty(0)
         integrator.integrate(
-            ints, plan.floats, 0, q, True, rtol, rtol * 1e-4, STEP_BUDGET, NO_STOP, states, s, info
-        )
+            ints, plan.floats, 0, q, True, rtol, rtol * 1e-4, STEP_BUDGET, NO_STOP,
+            nothing, nothing, nothing, states, s, info,
+        )  # fmt: skip
         return s.reshape(len(s), n, width)[:, :, :k].reshape(len(s), n * k)
 
     return Joint(problem, start, times, weight, f, jacobian, own)

@@ -79,16 +79,18 @@ def states_problem(
     times: Sequence[float],
     *,
     observables: Mapping[str, str] | None = None,
+    events: Sequence[Any] = (),
+    condition: str | None = None,
     **more: Any,
 ) -> Problem:
     """Every state (or the given observables) measured as 0 with sd 1 at all times, all values on the
-    linear scale.
+    linear scale, in the named condition if there are several.
 
     Then ``prediction`` is the states and ``jacobian`` their sensitivities, rows by observable and time.
     """
     observables = observables or {f"of_{state}": state for state in odes}
     model = Model.from_equations(
-        odes, observables, list(values), initial, inputs=tuple(more.get("inputs", ()))
+        odes, observables, list(values), initial, inputs=tuple(more.get("inputs", ())), events=events
     )
     bounds = {k: estimated(v, v - 10 * abs(v) - 1, v + 10 * abs(v) + 1) for k, v in values.items()}
     data = {
@@ -96,6 +98,8 @@ def states_problem(
         "time": [t for _ in observables for t in times],
         "value": [0.0] * (len(times) * len(observables)),
     }
+    if condition is not None:
+        data["condition"] = [condition] * len(data["time"])
     return Problem(model, data, parameters=bounds, noise=dict.fromkeys(observables, 1), **more)
 
 

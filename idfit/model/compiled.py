@@ -11,16 +11,14 @@ import numpy as np
 import sympy
 
 from idfit.errors import InputError
+from idfit.expressions import names_in
 from idfit.model.codegen import Library, compile_functions, has_unusable_constant
 from idfit.model.graph import Graph, Node, UnavailableFunction
 from idfit.model.model import TIME_NAMES, Model, in_order_of_use
 from idfit.model.sparse_code import sparse_functions
-from idfit.numerics.integrator import Z_HD, Z_SEGMENT, Z_STATES, Z_TIME
+from idfit.model.switches import Switches, SwitchTime
+from idfit.numerics.arguments import Z_HD, Z_STATES, Z_TIME
 from idfit.numerics.sparse import eliminated_pattern, minimum_degree_order
-
-_COMPARISONS = frozenset({"lt", "le", "eq", "ne"})
-_JUMPS = _COMPARISONS | {"sign", "floor", "ceil"}
-_KINKS = frozenset({"abs", "min", "max"})
 
 
 @dataclass(frozen=True)
@@ -47,24 +45,12 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class SwitchTime:
-    """A known time at which the right-hand side jumps or bends: linear in t, so t* = -value(0)/slope.
+class Action:
+    """What an event or a dose computes from the states: so many values, each with the nonzero positions of
+    its derivatives by states and by formal parameters. An event's last two values are its delay and its
+    priority."""
 
-    `parameters` are the positions of the formal parameters it depends on; `jump` is False for a mere kink.
-    """
-
-    parameters: tuple[int, ...]
-    jump: bool
-    _graph: Graph = field(repr=False)
-    _value: Node
-    _slope: Node
-
-    def at(self, values: Mapping[int, float], n_states: int) -> float | None:
-        """The time for given values of the formal parameters, None if the condition does not change in
-        time."""
-        numbers = {Z_TIME: 0.0, Z_SEGMENT: 0.0} | {Z_STATES + n_states + j: v for j, v in values.items()}
-        slope = self._graph.evaluate(self._slope, numbers)
-        return None if slope == 0.0 else -self._graph.evaluate(self._value, numbers) / slope
+    rows: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -87,6 +73,10 @@ class CompiledModel:
     second_parameter_jacobian: Pattern
     initial_jacobian: Pattern
     factors: Pattern
+    switch_jacobian: Pattern
+    switch_parameter_jacobian: Pattern
+    #: of the events of the model, then of the jumps that were asked for
+    actions: tuple[Action, ...]
     readout_patterns: tuple[tuple[tuple[int, ...], ...], ...]
     switch_times: tuple[SwitchTime, ...]
     library: Library = field(repr=False)
@@ -107,19 +97,21 @@ class CompiledModel:
 
 @functools.lru_cache(maxsize=64)
 def compile_model(
-    model: Model, readouts: tuple[Readout, ...], formal: tuple[str, ...], varying: frozenset[str]
+    model: Model,
+    readouts: tuple[Readout, ...],
+    formal: tuple[str, ...],
+    varying: frozenset[str],
+    jumps: tuple[tuple[sympy.Expr, ...], ...] = (),
 ) -> CompiledModel:
     """Derive and compile everything that a problem with these equations needs.
 
     formal : the names that stand for values from outside, in the order in which the engine passes them.
     varying : those whose values depend on estimated parameters somewhere; only for these are derivatives
-    derived.
+    derived. jumps : groups of formulas of the states that doses need.
 
     Errors: `InputError` names a discontinuity that cannot be handled exactly, or a function without
     derivative.
     """
-    if model.events:
-        raise InputError.of("events", "are not available yet", "use doses at known times")
     n, m, k = len(model.states), len(formal), len(model.inputs)
     graph = Graph(Z_STATES + n + m + 2 * k + n)
     variable = graph.variables
@@ -133,8 +125,19 @@ def compile_model(
     for name, expression in model.assignments:
         names[name] = _node(graph, expression, names, f"assignment {name}")
     f = [_finite_node(graph, e, names, f"ode of {s}") for s, e in zip(model.states, model.odes, strict=True)]
-    switch_times, kinks = _switch_times(graph, model, f, x, u)
-    f = graph.replaced(f, variable[Z_TIME], variable[Z_SEGMENT], _JUMPS, kinks)
+    # derivatives with respect to a constant would be computed in every step and never be used
+    moving = [j for j, name in enumerate(formal) if name in varying]
+    switches = Switches(graph, x, u, m, moving)
+    f = switches.of_equations(f, model.states)
+    events = [f"event {i + 1}" for i in range(len(model.events))]
+    truths = switches.of_triggers(
+        [_node(graph, e.when, names, f"condition of {w}") for e, w in zip(model.events, events, strict=True)],
+        events,
+    )
+    done = [
+        [_finite_node(graph, e, names, where) for e in (*(v for _, v in event.changes), *event.timing)]
+        for event, where in zip(model.events, events, strict=True)
+    ] + [[_finite_node(graph, e, names, "dose") for e in jump] for jump in jumps]
 
     order = _elimination_order(graph, f, x)
     for i, s in enumerate(order):
@@ -143,19 +146,19 @@ def compile_model(
     f = [f[s] for s in order]
     x = [x[s] for s in order]
     stage = [stage[s] for s in order]
-    x0 = [_finite_node(graph, model.initial[s], names, f"initial value of {model.states[s]}") for s in order]
+    starts = _starting_values(graph, model, names)
+    x0 = [starts[model.states[s]] for s in order]
 
     # a power's pole at a single time (x^1.5 at x = 0 has an infinite second derivative) must not stop the
     # integration
     graph.pole_free = sum(graph.depends[v] for v in (variable[Z_TIME], *x, *u))
-    f_t = graph.tangent(f, {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True)))
+    along_time = {variable[Z_TIME]: graph.constant(1.0)} | dict(zip(u, slopes, strict=True))
+    f_t = graph.tangent(f, along_time)
     along_stage = graph.tangent(f, dict(zip(x, stage, strict=True)))
     second = [
         graph.add([(1.0, a), (1.0, graph.multiply([(variable[Z_HD], 1), (b, 1)]))])
         for a, b in zip(along_stage, f_t, strict=True)
     ]
-    # derivatives with respect to a constant would be computed in every step and never be used
-    moving = [j for j, name in enumerate(formal) if name in varying]
 
     def by_parameters(roots: Sequence[Node]) -> list[list[tuple[int, Node]]]:
         rows = graph.jacobian(roots, [p[j] for j in moving])
@@ -169,6 +172,9 @@ def compile_model(
     }
     graph.pole_free = 0
     blocks["initial_jacobian"] = by_parameters(x0)
+    g = switches.functions
+    blocks["switch_jacobian"] = graph.jacobian(g, x)
+    blocks["switch_parameter_jacobian"] = by_parameters(g)
     entries = {name: [node for row in rows for _, node in row] for name, rows in blocks.items()}
     functions: dict[str, list[Node]] = {
         "rhs": f,
@@ -193,6 +199,23 @@ def compile_model(
         functions[f"value_{i}"] = [y, noise]
         functions[f"derivative_{i}"] = [y, noise, *(node for row in rows for _, node in row[0])]
         patterns.append(tuple(tuple(c for c, _ in row[0]) for row in rows))
+    if g:
+        functions["switch"] = g
+        functions["switch_derivative"] = [
+            *g, *graph.tangent(g, along_time),
+            *entries["switch_jacobian"], *entries["switch_parameter_jacobian"],
+        ]  # fmt: skip
+    if truths:
+        functions["trigger"] = truths
+    actions = []
+    for i, values in enumerate(done):
+        rows = list(zip(graph.jacobian(values, x), by_parameters(values), strict=True))
+        slopes_in_time = graph.tangent(values, along_time)
+        functions[f"action_{i}"] = values
+        functions[f"action_derivative_{i}"] = [
+            *values, *slopes_in_time, *(node for row in rows for part in row for _, node in part)
+        ]  # fmt: skip
+        actions.append(Action(tuple((tuple(c for c, _ in a), tuple(c for c, _ in b)) for a, b in rows)))
     columns = {name: [[c for c, _ in row] for row in rows] for name, rows in blocks.items()}
     pattern = {name: Pattern.of(rows) for name, rows in columns.items()}
     factors = _factor_rows(n, columns["jacobian"])
@@ -204,8 +227,9 @@ def compile_model(
         inputs=model.inputs,
         readouts=tuple(r.name for r in readouts),
         factors=Pattern.of(factors),
+        actions=tuple(actions),
         readout_patterns=tuple(patterns),
-        switch_times=switch_times,
+        switch_times=tuple(switches.known.values()),
         library=compile_functions(graph, functions, written, declared),
         **pattern,
     )
@@ -229,6 +253,30 @@ def _finite_node(graph: Graph, expression: sympy.Expr, names: Mapping[str, Node]
     return node
 
 
+def _starting_values(graph: Graph, model: Model, names: Mapping[str, Node]) -> dict[str, Node]:
+    """The initial value of each state; states and assignments in its formula mean what they are at the start.
+
+    Errors: `InputError` for values that refer to each other in a circle.
+    """
+    initial = dict(zip(model.states, model.initial, strict=True))
+    formulas = {**dict(model.assignments), **initial}
+    found = {name: node for name, node in names.items() if name not in formulas}
+    for root in initial:
+        stack = [root]
+        while stack:
+            name = stack[-1]
+            missing = sorted((names_in(formulas[name]) & formulas.keys()) - found.keys())
+            if not missing:
+                found[name] = _finite_node(graph, formulas[name], found, f"initial value of {root}")
+                stack.pop()
+            elif missing[0] in stack:
+                circle = " -> ".join([*stack[stack.index(missing[0]) :], missing[0]])
+                raise InputError.of(f"initial values {circle}", "refer to each other in a circle")
+            else:
+                stack.append(missing[0])
+    return found
+
+
 def _elimination_order(graph: Graph, f: Sequence[Node], x: Sequence[Node]) -> np.ndarray:
     coupled = np.array([[bool(graph.depends[a] & graph.depends[b]) for b in x] for a in f], dtype=bool)
     return minimum_degree_order(coupled.reshape(len(x), len(x)))
@@ -239,65 +287,6 @@ def _factor_rows(n: int, jacobian: Sequence[Sequence[int]]) -> list[list[int]]:
     for i, row in enumerate(jacobian):
         coupled[i, list(row)] = True
     return [np.flatnonzero(row).tolist() for row in eliminated_pattern(coupled)]
-
-
-def _switch_times(
-    graph: Graph, model: Model, f: Sequence[Node], x: Sequence[Node], u: Sequence[Node]
-) -> tuple[tuple[SwitchTime, ...], frozenset[Node]]:
-    """The times at which conditions of the right-hand sides change; refuses what has no known time.
-
-    Also the kinks (abs, min, max) whose time is a number, so that integration stops there in every problem.
-    """
-    time = graph.variables[Z_TIME]
-    x_bits = sum(graph.depends[v] for v in x)
-    u_bits = sum(graph.depends[v] for v in u)
-    found: dict[tuple[Node, Node], SwitchTime] = {}
-    kinks: set[Node] = set()
-    for state, root in zip(model.states, f, strict=True):
-        for node in graph.below([root]):
-            kind, data = graph.kind[node], graph.data[node]
-            depends = graph.depends[node]
-            moving = depends & (x_bits | u_bits | graph.depends[time])
-            if kind not in _JUMPS | _KINKS or not moving:
-                continue
-            where = f"ode of {state}"
-            if kind in ("floor", "ceil"):
-                raise InputError.of(
-                    where,
-                    "floor, ceil and mod of states or time jump without end",
-                    "write the known jumps as doses",
-                )
-            if kind in _JUMPS and depends & (x_bits | u_bits):
-                what = "a sign()" if kind == "sign" else "a piecewise condition"
-                raise InputError.of(
-                    where,
-                    f"{what} that depends on a state or a sampled input is a discontinuity at an unknown "
-                    "time, which is not available yet",
-                    "write it without the jump: v*abs(v) for sign(v)*v^2, min() or max() for limits",
-                )
-            if depends & (x_bits | u_bits):
-                continue  # a kink at an unknown time: continuous, so the error control sees to it
-            value = data[0] if kind in ("sign", "abs") else graph.add([(1.0, data[0]), (-1.0, data[1])])
-            (slope,) = graph.tangent([value], {time: graph.constant(1.0)})
-            if graph.depends[slope] & graph.depends[time]:
-                if kind in _KINKS:
-                    continue
-                raise InputError.of(
-                    where,
-                    "a condition on time has to be linear in time",
-                    "compare t itself with a number or parameter",
-                )
-            parameters = [
-                j
-                for j in range(len(graph.variables) - Z_STATES - len(x))
-                if (graph.depends[value] | graph.depends[slope]) >> (Z_STATES + len(x) + j) & 1
-            ]
-            if kind in _KINKS and not parameters:
-                kinks.add(node)
-            before = found.get((value, slope))
-            jump = kind in _JUMPS or (before is not None and before.jump)
-            found[value, slope] = SwitchTime(tuple(parameters), jump, graph, value, slope)
-    return tuple(found.values()), frozenset(kinks)
 
 
 @dataclass(frozen=True)

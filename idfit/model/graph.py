@@ -125,6 +125,13 @@ class Graph:
             self.depends.append(depends)
         return node
 
+    def new_variable(self) -> Node:
+        """One more variable, behind all others in the input of generated functions."""
+        index = len(self.variables)
+        self.variables.append(self._node("var", (index,), 1 << index))
+        self.position.append(len(self.position))
+        return self.variables[-1]
+
     # construction -----------------------------------------------------------------------------------------
 
     def constant(self, value: float) -> Node:
@@ -271,6 +278,15 @@ class Graph:
                 plain[node] = swapped[node] if self.kind[node] in within else self._rebuilt(node, plain)
         return [plain.get(root, root) for root in roots]
 
+    def substituted(self, roots: Sequence[Node], by: Mapping[Node, Node]) -> list[Node]:
+        """The roots with some nodes replaced by others, which stay as they are."""
+        if not by:
+            return list(roots)
+        new: dict[Node, Node] = {}
+        for node in self.below(roots):
+            new[node] = by[node] if node in by else self._rebuilt(node, new)
+        return [new[root] for root in roots]
+
     def _branches(self, kink: Node, plain: Mapping[Node, Node], decides: Mapping[Node, Node]) -> Node:
         kind, arguments = self.kind[kink], self.data[kink]
         if kind == "abs":
@@ -283,7 +299,7 @@ class Graph:
 
     def _rebuilt(self, node: Node, by: Mapping[Node, Node]) -> Node:
         kind, data = self.kind[node], self.data[node]
-        if kind == "var":
+        if kind in ("var", "const"):
             return by.get(node, node)
         if kind == "sum":
             return self.add([(a, by.get(n, n)) for a, n in data[1]], data[0])

@@ -10,6 +10,8 @@ import sympy
 from idfit.errors import Finding, InputError
 from idfit.expressions import names_in, parse
 
+#: the priority of an event that has none
+LAST = -1e300
 TIME_NAMES = ("t", "time")
 
 Formula = str | float | int | sympy.Expr
@@ -32,10 +34,14 @@ class Event:
     initial: bool = True
     from_trigger: bool = True
 
+    @property
+    def timing(self) -> tuple[sympy.Expr, sympy.Expr]:
+        """Delay and priority; an event without a priority goes last."""
+        return self.delay, sympy.Float(LAST) if self.priority is None else self.priority
+
     def formulas(self) -> list[sympy.Expr]:
         """All that it consists of."""
-        priority = [] if self.priority is None else [self.priority]
-        return [self.when, self.delay, *priority, *(e for _, e in self.changes)]
+        return [self.when, *self.timing, *(e for _, e in self.changes)]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from idfit.model.codegen import float_text
 from idfit.numerics.blocks import WIDTH
-from idfit.numerics.integrator import BLOCK_DENSE, BLOCK_NEW, BLOCK_S, BLOCK_V, DENSE, A, C
+from idfit.numerics.rosenbrock import BLOCK_DENSE, BLOCK_NEW, BLOCK_S, BLOCK_V, DENSE, A, C
 from idfit.numerics.sparse import SMALLEST_PIVOT
 
 LARGEST = 1500

@@ -6,6 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 
@@ -48,5 +49,30 @@ def _call_sparse(typing_context, address, a, b, c, width):
     return signature, generate
 
 
+def _invoke(typing_context, address, arguments):
+    """``invoke(address, (a, b, …))`` runs ``void f(…)`` on whole numbers, floats and contiguous arrays.
+
+    Of an array the address of its data is passed. A kernel that is called so is compiled once, and not again
+    as a part of each of its callers, which is what the compiler does with kernels that call each other.
+    """
+    signature = types.void(types.int64, arguments)
+
+    def generate(context, builder, signature, values):
+        kinds, given = signature.args[1].types, cgutils.unpack_tuple(builder, values[1])
+        passed = []
+        for kind, value in zip(kinds, given, strict=True):
+            if isinstance(kind, types.Array):
+                value = context.make_array(kind)(context, builder, value).data
+            elif not isinstance(kind, types.Integer | types.Float):
+                raise TypeError(f"{kind} cannot be passed")
+            passed.append(value)
+        function = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+        builder.call(builder.inttoptr(values[0], function.as_pointer()), passed)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 call: Any = intrinsic(_call)
+invoke: Any = intrinsic(_invoke)
 call_sparse: Any = intrinsic(_call_sparse)

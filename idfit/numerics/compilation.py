@@ -15,6 +15,7 @@ import platform
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
@@ -69,6 +70,30 @@ def write_cache_file(path: Path, data: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(data)
         os.replace(file.name, path)
+
+
+def entry(signature: Any) -> Callable[[Callable], Callable[[], int]]:
+    """Make of a function one that gives the address of its machine code, with that C signature.
+
+    It is compiled when the address is first asked for, and lives as long as the process; see
+    `idfit.numerics.calls.invoke`.
+    """
+
+    def addressed(function: Callable) -> Callable[[], int]:
+        @functools.cache
+        def compiled() -> Any:
+            before = getattr(config, _FOLDER)
+            setattr(config, _FOLDER, str(kernel_directory()))
+            try:
+                return numba.cfunc(signature, cache=True, error_model="numpy", fastmath={"contract"})(
+                    function
+                )
+            finally:
+                setattr(config, _FOLDER, before)
+
+        return lambda: compiled().address
+
+    return addressed
 
 
 def kernel(function: Callable | None = None, *, inline: bool = False) -> Callable:

@@ -11,22 +11,11 @@ import math
 import numpy as np
 
 from idfit.numerics import plan as layout
+from idfit.numerics.arguments import Z_SEGMENT, Z_STATES, Z_TIME, find_pieces, input_size, set_inputs
 from idfit.numerics.blocks import padded
 from idfit.numerics.calls import call
 from idfit.numerics.compilation import kernel
-from idfit.numerics.integrator import (
-    INFO_SIZE,
-    INFO_STATUS,
-    INFO_STEPS,
-    INFO_TIME,
-    Z_SEGMENT,
-    Z_STATES,
-    Z_TIME,
-    find_pieces,
-    input_size,
-    integrate,
-    set_inputs,
-)
+from idfit.numerics.integrator import INFO_SIZE, INFO_STATUS, INFO_STEPS, INFO_TIME, integrate
 from idfit.numerics.likelihood import measurement_term
 from idfit.numerics.plan import integers, reals
 from idfit.numerics.priors import prior_term
@@ -85,6 +74,18 @@ def _add_chain(row, o, amount, outer_theta, outer_ptr, outer_col, slope, formula
 
 
 @kernel
+def transfer_columns(own, s, columns, target, n):
+    """Copy sensitivities (n·padded width,) by the columns `own` to rows with the columns `columns`, which
+    contain them; the others stay."""
+    own_width, width = padded(own.shape[0]), padded(columns.shape[0])
+    for a in range(own.shape[0]):
+        for b in range(columns.shape[0]):
+            if columns[b] == own[a]:
+                for i in range(n):
+                    target[i * width + b] = s[i * own_width + a]
+
+
+@kernel
 def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report):
     """Predictions of all measurements, in the order of the data.
 
@@ -124,21 +125,45 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
     if order > 0:
         dm[:] = 0.0
         dsigma[:] = 0.0
-    for simulation in range(scalars[layout.N_SIMULATIONS]):
+    n_switches = scalars[layout.N_SWITCHES] + scalars[layout.N_EVENTS]
+    is_start, begins_from = integers(ints, layout.SIM_STEADY), integers(ints, layout.SIM_START)
+    n_simulations = scalars[layout.N_SIMULATIONS]
+    kept_rows = n_simulations if np.any(is_start) else 0
+    widest = 0
+    for simulation in range(kept_rows):
+        widest = max(widest, padded(column_ptr[simulation + 1] - column_ptr[simulation]) if order > 0 else 0)
+    kept_y, kept_s = np.empty((kept_rows, n)), np.empty((kept_rows, n * widest))
+    kept_memory = np.empty((kept_rows, n_switches))
+    memory = np.empty(n_switches)
+    for simulation in range(n_simulations):
         first_time, last_time = time_ptr[simulation], time_ptr[simulation + 1]
         columns = column[column_ptr[simulation] : column_ptr[simulation + 1]]
         n_columns = columns.shape[0] if order > 0 else 0
         states = np.empty((last_time - first_time, n))
         width = padded(n_columns)
         sensitivities = np.empty((last_time - first_time, n * width))
+        start_y, start_s = np.zeros(n), np.zeros(n * width)
+        if begins_from[simulation] >= 0:
+            k = begins_from[simulation]
+            start_y[:] = kept_y[k]
+            memory[:] = kept_memory[k]
+            if n_columns:
+                own = column[column_ptr[k] : column_ptr[k + 1]]
+                transfer_columns(own, kept_s[k], columns, start_s, n)
         integrate(
-            ints, floats, simulation, q, order > 0, rtol, atol, max_steps, stop, states, sensitivities, info
-        )
+            ints, floats, simulation, q, order > 0, rtol, atol, max_steps, stop,
+            start_y, start_s, memory, states, sensitivities, info,
+        )  # fmt: skip
         report[REPORT_STEPS] += info[INFO_STEPS]
         if info[INFO_STATUS] != _OK:
             report[REPORT_STATUS], report[REPORT_SIMULATION] = info[INFO_STATUS], simulation
             report[REPORT_TIME] = info[INFO_TIME]
             return int(info[INFO_STATUS])
+        if is_start[simulation]:
+            kept_y[simulation] = states[0]
+            kept_memory[simulation] = memory
+            kept_s[simulation, : n * width] = sensitivities[0]
+            continue
         map_in_z = -1
         for time_index in range(first_time, last_time):
             t = times[time_index]
@@ -281,6 +306,7 @@ def score(
     prior_theta, prior_kind = integers(ints, layout.PRIOR_THETA), integers(ints, layout.PRIOR_KIND)
     on_estimation = integers(ints, layout.PRIOR_ON_ESTIMATION_SCALE)
     prior_a, prior_b = reals(ints, floats, layout.PRIOR_A), reals(ints, floats, layout.PRIOR_B)
+    prior_constant = reals(ints, floats, layout.PRIOR_CONSTANT)
     nlprior = 0.0
     for i in range(prior_theta.shape[0]):
         k = prior_theta[i]
@@ -288,7 +314,7 @@ def score(
         if on_estimation[i]:
             v, first, second = theta[k], 1.0, 0.0
         term, slope, curvature = prior_term(prior_kind[i], prior_a[i], prior_b[i], v)
-        nlprior += term
+        nlprior += term + prior_constant[i]
         if order > 0:
             prior_gradient[k] += slope * first
             prior_fim[k, k] += max(curvature * first * first + slope * second, 0.0)

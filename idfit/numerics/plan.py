@@ -24,7 +24,13 @@ from idfit.numerics.compilation import kernel
     N_ROWS,  # measurements
     N_READOUTS,  # observables with their noise formulas
     N_PRIORS,
-    F_RHS,  # addresses of generated functions
+    N_SWITCHES,
+    N_EVENTS,
+    F_INTEGRATE,  # the compiled integrator
+    F_SWITCH,  # addresses of generated functions; those of switches and events are 0 where there are none
+    F_SWITCH_DERIVATIVE,  # [g, dg/dt, dg/dx, dg/dp]
+    F_TRIGGER,  # whether the conditions of events hold
+    F_RHS,
     F_JACOBIAN,
     F_STAGE,
     F_TANGENT,
@@ -40,7 +46,7 @@ from idfit.numerics.compilation import kernel
     F_DENSE_SUMS,  # sums of the stages of the sensitivities
     F_STAGE_SUMS,  # the first of eight
     N_SCALARS,
-) = (*range(24), 31)
+) = (*range(30), 37)
 
 # Sections of integers. "CSR" is a pair (row pointers, columns) of the nonzero entries of a matrix.
 (
@@ -63,15 +69,38 @@ from idfit.numerics.compilation import kernel
     OUTER_PTR,  # CSR of d(formulas)/d(natural parameters)
     OUTER_COL,
     THETA_SCALE,  # (theta)
+    G_PTR,  # CSR of d(switch)/dx
+    G_COL,
+    GP_PTR,  # CSR of d(switch)/dp
+    GP_COL,
     MAPS,  # (map, formal) -> outer index
-    SIM_MAP,  # (simulation) -> map
+    SIM_MAP,  # (simulation) -> map at its start
+    SIM_STEADY,  # (simulation): 1 if it is one from whose steady state others start
+    SIM_START,  # (simulation): the one whose steady state it starts from, -1 none
+    REINIT_PTR,  # (simulation): states that start anew after that
+    REINIT_STATE,
+    LAW_PTR,  # (simulation): conserved sums of states, see LAW
+    LAW_STATE,  # (law): the state whose equation the conserved sum stands for
     SIM_COLUMN_PTR,  # sensitivity columns of each simulation: outer indices
     SIM_COLUMN,
     BOUNDARY_PTR,  # (simulation): times at which integration stops; the first is the initial time
-    DOSE_PTR,  # (boundary)
-    DOSE_STATE,
-    DOSE_OUTER,
-    DOSE_MODE,  # 0 add, 1 set
+    CHANGE_PTR,  # (boundary): what happens there, one after the other
+    CHANGE_MAP,  # (change): the map from then on, -1 as before
+    CHANGE_ACTION,  # (change): the action that computes from the states, -1 none
+    ITEM_PTR,  # (change): what happens to states, all at once
+    ITEM_STATE,
+    ITEM_SETS,  # 0 add, 1 set
+    ITEM_OUTER,  # outer value, or -1-k for the k-th value of the action
+    ACTION_VALUE,  # (action) address: the values
+    ACTION_DERIVATIVE,  # (action) address: [values, d/dt, and for each value d/dx, d/dp]
+    ACTION_FIRST,  # (action): its first row in ACTION_PTR, which has two rows for each value
+    ACTION_PTR,
+    ACTION_COL,
+    EVENT_PTR,  # (event): the states that it sets; event e has action e
+    EVENT_STATE,
+    EVENT_PERSISTENT,
+    EVENT_INITIAL,
+    EVENT_FROM_TRIGGER,
     KNOT_PTR,  # (simulation, input): pieces of the sampled inputs
     TIME_PTR,  # (simulation): output times
     ROW_PTR,  # (output time): measurements in simulation order
@@ -92,12 +121,13 @@ from idfit.numerics.compilation import kernel
     NOISE_ROW_PTR,
     NOISE_ROW,  # the rows (data order) each of them belongs to
     N_INT_SECTIONS,
-) = range(48)
+) = range(71)
 
 # Sections of floats
 (
     OUTER_CONSTANT,  # (outer)
     STATE_SCALE,  # (state): what atol is relative to
+    LAW,  # (law, state): sums of states that the dynamics conserve
     BOUNDARY_TIME,
     KNOT_TIME,
     KNOT_COEFFICIENT,  # (knot, 4): u = c0 + c1 d + c2 d^2 + c3 d^3, d = t - knot time
@@ -108,10 +138,11 @@ from idfit.numerics.compilation import kernel
     READOUT_DOF,
     PRIOR_A,
     PRIOR_B,
+    PRIOR_CONSTANT,  # what normalising a density within bounds adds
     LOWER,  # (theta), estimation scale
     UPPER,
     N_FLOAT_SECTIONS,
-) = range(15)
+) = range(17)
 
 _FLOAT_OFFSETS = N_INT_SECTIONS + 1
 

@@ -12,18 +12,19 @@ import sympy
 from idfit.errors import InputError
 from idfit.model import CompiledModel, Model, compile_formulas, compile_model
 from idfit.model.compiled import CompiledFormulas
+from idfit.numerics import integrator
 from idfit.numerics import plan as layout
 from idfit.numerics.likelihood import DISTRIBUTIONS
 from idfit.numerics.priors import PRIORS
 from idfit.numerics.scales import SCALES, TRANSFORMS
+from idfit.problem.conservation import NO_LAWS, conservation
+from idfit.problem.happenings import changes_at, event_sections, jumps_of, same_time
 from idfit.problem.parameters import ParameterSpace
 from idfit.problem.resolution import Resolution, Simulation
 from idfit.spec.schema import ProblemSpec, Series
 
 #: codes of what the data say of a value that is a limit only
 CENSORING = {"": 0, "left": -1, "right": 1}
-# boundaries closer than this (relative) are one
-_SAME_TIME = 1e-12
 # what divides the natural logarithm in each of TRANSFORMS
 _LOG_BASE = np.array([1.0, 1.0, math.log(10.0), math.log(2.0)])
 
@@ -54,8 +55,8 @@ def build_plan(
     times : rising output times of each simulation in place of its measurements'; such a plan is good for
     curves only.
 
-    Errors: `InputError` for a jump at a time that depends on estimated parameters, an input that ends
-    before the data, or censored data under a distribution without that.
+    Errors: `InputError` for an input that ends before the data, or censored data under a distribution
+    without that.
     """
     varying = frozenset(
         name
@@ -63,7 +64,9 @@ def build_plan(
         for name, outer in zip(resolution.formal, m, strict=True)
         if not resolution.outer[outer].is_number
     )
-    compiled = compile_model(_needed(resolution), resolution.readouts, resolution.formal, varying)
+    compiled = compile_model(
+        _needed(resolution), resolution.readouts, resolution.formal, varying, jumps_of(resolution)
+    )
     formulas = tuple(e for e in resolution.outer if not e.is_Symbol and not e.is_number)
     code = compile_formulas(formulas, space.names)
     kind = [
@@ -87,22 +90,14 @@ def build_plan(
     priors = [(k, p) for k, p in enumerate(space.prior) if p is not None]
     noise = _noise_parameters(spec, resolution, compiled, space, rows, kind)
 
-    doses = [
-        (d.state, d.amount, d.sets)
-        for s, times in zip(resolution.simulations, boundaries, strict=True)
-        for t in times
-        for c in s.changes
-        if _same(c.time, t)
-        for d in c.doses
-    ]
-    dose_counts = [
-        sum(len(c.doses) for c in s.changes if _same(c.time, t))
-        for s, times in zip(resolution.simulations, boundaries, strict=True)
-        for t in times
-    ]
+    happenings = changes_at(resolution, boundaries, len(resolution.model.events), internal)
     knot_ptr, knot_time, knot_coefficient = _knots(spec, resolution, compiled, rows.times)
     lu_diagonal, j_to_lu = _factor_positions(compiled)
     readouts = [spec.observables[r.name] for r in resolution.readouts]
+    laws = [
+        conservation(compiled, resolution, s) if s.steady or (len(t) and math.isinf(t[-1])) else NO_LAWS
+        for s, t in zip(resolution.simulations, rows.times, strict=True)
+    ]
 
     scalars = np.zeros(layout.N_SCALARS, dtype=np.int64)
     for position, value in {
@@ -115,6 +110,12 @@ def build_plan(
         layout.N_ROWS: len(rows.order),
         layout.N_READOUTS: len(readouts),
         layout.N_PRIORS: len(priors),
+        layout.N_SWITCHES: len(compiled.switch_jacobian.pointer) - 1,
+        layout.N_EVENTS: len(resolution.model.events),
+        layout.F_INTEGRATE: integrator.run(),
+        layout.F_SWITCH: compiled.address("switch"),
+        layout.F_SWITCH_DERIVATIVE: compiled.address("switch_derivative"),
+        layout.F_TRIGGER: compiled.address("trigger"),
         layout.F_RHS: compiled.address("rhs"),
         layout.F_JACOBIAN: compiled.address("jacobian"),
         layout.F_STAGE: compiled.address("stage"),
@@ -150,19 +151,27 @@ def build_plan(
         layout.LU_COL: compiled.factors.column,
         layout.LU_DIAGONAL: lu_diagonal,
         layout.J_TO_LU: j_to_lu,
+        layout.G_PTR: compiled.switch_jacobian.pointer,
+        layout.G_COL: compiled.switch_jacobian.column,
+        layout.GP_PTR: compiled.switch_parameter_jacobian.pointer,
+        layout.GP_COL: compiled.switch_parameter_jacobian.column,
+        **event_sections(resolution.model.events, compiled, internal),
         layout.OUTER_THETA: kind,
         layout.OUTER_PTR: code.jacobian.pointer,
         layout.OUTER_COL: code.jacobian.column,
         layout.THETA_SCALE: [SCALES.index(s) for s in space.scale],
         layout.MAPS: [o for m in resolution.maps for o in m],
         layout.SIM_MAP: [s.map for s in resolution.simulations],
+        layout.SIM_STEADY: [int(s.steady) for s in resolution.simulations],
+        layout.SIM_START: [-1 if s.start is None else s.start for s in resolution.simulations],
+        layout.REINIT_PTR: _pointer([s.reinit for s in resolution.simulations]),
+        layout.REINIT_STATE: [internal[state] for s in resolution.simulations for state in s.reinit],
+        layout.LAW_PTR: _pointer([law.states for law in laws]),
+        layout.LAW_STATE: [i for law in laws for i in law.states],
         layout.SIM_COLUMN_PTR: _pointer(columns),
         layout.SIM_COLUMN: np.concatenate([np.empty(0, int), *columns]),
         layout.BOUNDARY_PTR: _pointer(boundaries),
-        layout.DOSE_PTR: np.concatenate([[0], np.cumsum(dose_counts)]),
-        layout.DOSE_STATE: [internal[state] for state, _, _ in doses],
-        layout.DOSE_OUTER: [amount for _, amount, _ in doses],
-        layout.DOSE_MODE: [int(sets) for _, _, sets in doses],
+        **happenings,
         layout.KNOT_PTR: knot_ptr,
         layout.TIME_PTR: _pointer(rows.times),
         layout.ROW_PTR: rows.pointer,
@@ -186,6 +195,7 @@ def build_plan(
     floats = {
         layout.OUTER_CONSTANT: [float(e) if e.is_number else 0.0 for e in resolution.outer],
         layout.STATE_SCALE: scale,
+        layout.LAW: np.concatenate([np.empty(0), *(law.sums.ravel() for law in laws)]),
         layout.BOUNDARY_TIME: [t for times in boundaries for t in times],
         layout.KNOT_TIME: knot_time,
         layout.KNOT_COEFFICIENT: knot_coefficient,
@@ -196,6 +206,7 @@ def build_plan(
         layout.READOUT_DOF: [o.dof if o.dof is not None else math.nan for o in readouts],
         layout.PRIOR_A: [p.a for _, p in priors],
         layout.PRIOR_B: [p.b for _, p in priors],
+        layout.PRIOR_CONSTANT: [0.0 for _ in priors],
         layout.LOWER: space.lower_scaled,
         layout.UPPER: space.upper_scaled,
     }
@@ -230,10 +241,6 @@ def _pointer(parts: Sequence[Sized]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
 
 
-def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= _SAME_TIME * max(abs(a), abs(b))
-
-
 @dataclass
 class _Rows:
     """Measurements in simulation order; `order` is the position in the data; `value`, `constant` in data
@@ -258,9 +265,11 @@ def _rows(spec: ProblemSpec, resolution: Resolution) -> _Rows:
     )
     times: list[np.ndarray] = []
     pointer = [0]
-    for s in range(len(resolution.simulations)):
+    for s, simulation in enumerate(resolution.simulations):
         own = time[[i for i in order if resolution.row_simulation[i] == s]]
         unique, counts = np.unique(own, return_counts=True)
+        if simulation.steady:
+            unique, counts = np.array([math.inf]), np.array([0])
         times.append(unique)
         pointer += (pointer[-1] + np.cumsum(counts)).tolist()
     marks = table.censored or ("",) * len(table)
@@ -321,28 +330,20 @@ def _boundaries(
     times: np.ndarray,
 ) -> list[float]:
     """Times at which the integration of a simulation stops: start, doses, known switches, kinks of inputs."""
-    end = float(times[-1]) if len(times) else simulation.t0
+    end = float(times[-1]) if len(times) and not simulation.steady else simulation.t0
     wanted = [c.time for c in simulation.changes]
     for switch in compiled.switch_times:
-        outer = {j: resolution.outer[resolution.maps[simulation.map][j]] for j in switch.parameters}
-        free = sorted({s.name for e in outer.values() for s in e.free_symbols if isinstance(s, sympy.Symbol)})
-        if free and not switch.jump:
-            continue
-        if free:
-            raise InputError.of(
-                f"condition {simulation.condition}",
-                f"the right-hand side jumps at a time that depends on the estimated {', '.join(free)}, "
-                "which is not available yet",
-                "fix the parameter, or smooth the switch",
-            )
-        at = switch.at({j: float(e) for j, e in outer.items()}, len(compiled.states))
-        wanted += [] if at is None else [at]
+        for number in simulation.maps:
+            outer = {j: resolution.outer[resolution.maps[number][j]] for j in switch.parameters}
+            if all(e.is_number for e in outer.values()):  # an estimated kink is left to the error control
+                at = switch.at({j: float(e) for j, e in outer.items()}, len(compiled.states))
+                wanted += [] if at is None else [at]
     for name in compiled.inputs:
         wanted += _series(spec, name, simulation.condition).times
     inside = sorted(t for t in wanted if simulation.t0 < t <= end)
     merged = [simulation.t0]
     for t in inside:
-        if not _same(t, merged[-1]):
+        if not same_time(t, merged[-1]):
             merged.append(t)
     return merged
 
@@ -398,13 +399,14 @@ def _columns(resolution: Resolution, compiled: CompiledModel, kind: list[int]) -
     """The outer values that each simulation needs sensitivities for: those that vary and act on its
     dynamics."""
     acting = sorted({*compiled.parameter_jacobian.column.tolist(), *compiled.initial_jacobian.column.tolist(),
-                     *compiled.second_parameter_jacobian.column.tolist()})  # fmt: skip
+                     *compiled.second_parameter_jacobian.column.tolist(),
+                     *compiled.switch_parameter_jacobian.column.tolist(),
+                     *(j for action in compiled.actions for row in action.rows for j in row[1])})  # fmt: skip
     columns = []
     for simulation in resolution.simulations:
-        entries = [resolution.maps[simulation.map][j] for j in acting] + [
-            d.amount for c in simulation.changes for d in c.doses
-        ]
-        columns.append(np.array(sorted({o for o in entries if kind[o] != -1}), dtype=np.int64))
+        entries = [resolution.maps[m][j] for m in simulation.maps for j in acting] + simulation.amounts
+        before = [] if simulation.start is None else columns[simulation.start].tolist()
+        columns.append(np.array(sorted({o for o in entries if kind[o] != -1} | {*before}), dtype=np.int64))
     return columns
 
 
@@ -447,10 +449,7 @@ def _noise_parameters(
         return {space.names.index(s) for s in symbols}
 
     for simulation in resolution.simulations:
-        for outer in (
-            *resolution.maps[simulation.map],
-            *simulation.amounts,
-        ):
+        for outer in (*(o for m in simulation.maps for o in resolution.maps[m]), *simulation.amounts):
             used_elsewhere |= free(outer)
     for i, (readout, map_index) in enumerate(zip(rows.readout, rows.map, strict=True)):
         entry = resolution.readouts[readout]

@@ -101,11 +101,15 @@ class Dose:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens at a time, all at once; `map` holds from then on, None where no parameter changes."""
+    """What happens at a time, all at once; `map` holds from then on, None where no parameter changes.
+
+    parameters : those that change, with the ones that are tied to them.
+    """
 
     time: float
     doses: tuple[Dose, ...]
     map: int | None = None
+    parameters: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -340,6 +344,7 @@ class _Builder:
         self, spec: ProblemSpec, result: Resolution, acting: set[str], definitions: Mapping[str, sympy.Expr]
     ):
         self.spec, self.result = spec, result
+        self.ties = {k: parse(p.tie) for k, p in spec.parameters.items() if p.tie is not None}
         result.read = {
             r.name: frozenset(_through(definitions, [e for e in (r.formula, r.noise) if e is not None]))
             for r in result.readouts
@@ -422,8 +427,12 @@ class _Builder:
                 else:
                     doses.append(Dose(state, sets, self.outer(environment._of(formula, environment.value))))
         self.estimated |= environment.estimated
-        new = self.map(condition, copies, self.result.dynamic, time) if self._sets_parameters(dose) else None
-        return Change(time, tuple(doses), new)
+        if not self._sets_parameters(dose):
+            return Change(time, tuple(doses))
+        tied = {k for k, e in self.ties.items() if names_in(e) & dose.set.keys()}
+        parameters = frozenset(dose.set.keys() - self.spec.states.keys() | tied)
+        new = self.map(condition, copies, self.result.dynamic | parameters, time)
+        return Change(time, tuple(doses), new, parameters)
 
     def add_condition(self, condition: str) -> None:
         """A condition without measurements, and what each observable reads in it."""

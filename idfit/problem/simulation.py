@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from idfit.errors import InputError, RunError
-from idfit.numerics import integrator
+from idfit.numerics import arguments
 from idfit.numerics import plan as layout
 from idfit.numerics.plan import integers, reals
 from idfit.numerics.scales import TRANSFORMS
@@ -126,7 +126,9 @@ def _curves(
     spec, resolution = problem.spec, problem.resolution
     curves = _curves_of(problem)
     # a simulation has a label of its own for its states, even if no observable is read there without copies
-    labels = list(dict.fromkeys(c.label for c in curves)) or [s.label for s in resolution.simulations]
+    labels = list(dict.fromkeys(c.label for c in curves)) or [
+        s.label for s in resolution.simulations if not s.steady
+    ]
     names = [name for name in spec.observables if any(c.observable == name for c in curves)]
     simulation_of = {s.label: i for i, s in enumerate(resolution.simulations)} | {
         c.label: c.simulation for c in curves
@@ -168,11 +170,11 @@ def _grids(problem: Problem, simulations: list[int], times: np.ndarray | None) -
     """Times of each curve (curve, grid). Errors: `InputError` for a time before the start."""
     starts = [problem.resolution.simulations[s].t0 for s in simulations]
     if times is None:
-        longest = max((len(problem.plan.times[s]) for s in simulations), default=0)
-        size = min(max(_GRID, longest), _LONGEST_GRID)
-        return np.array(
-            [_grid(problem.plan.times[s], t0, size) for s, t0 in zip(simulations, starts, strict=True)]
-        ).reshape(len(simulations), size)
+        measured = [t[np.isfinite(t)] for t in (problem.plan.times[s] for s in simulations)]
+        size = min(max(_GRID, max(map(len, measured), default=0)), _LONGEST_GRID)
+        return np.array([_grid(t, t0, size) for t, t0 in zip(measured, starts, strict=True)]).reshape(
+            len(simulations), size
+        )
     times = np.asarray(times, dtype=float)
     if times.ndim != 1 or not np.isfinite(times).all():
         raise InputError("times must be a vector of finite numbers")
@@ -183,12 +185,13 @@ def _grids(problem: Problem, simulations: list[int], times: np.ndarray | None) -
 
 def _curve_plan(problem: Problem, simulations: list[int], grids: np.ndarray) -> Plan:
     """A plan whose output times are those of the curves; errors are weighed as in the problem itself."""
-    n = len(problem.resolution.simulations)
     times = [
-        np.unique(
+        np.array([math.inf])
+        if simulation.steady
+        else np.unique(
             np.concatenate([np.empty(0), *(g for k, g in zip(simulations, grids, strict=True) if k == s)])
         )
-        for s in range(n)
+        for s, simulation in enumerate(problem.resolution.simulations)
     ]
     if len(problem.spec.measurements):
         scale = problem.state_scale
@@ -206,20 +209,27 @@ def _read(
     """The observable and its noise (time, 2) on the states (state, time); not finite where a formula is
     not."""
     compiled = plan.compiled
-    n, formal = len(compiled.states), np.array(problem.resolution.maps[curve.map], dtype=np.int64)
-    first_input = integrator.Z_STATES + n + len(formal)
-    z = np.zeros((len(times), integrator.input_size(plan.ints)))
-    z[:, integrator.Z_TIME] = z[:, integrator.Z_SEGMENT] = times
-    z[:, integrator.Z_STATES : integrator.Z_STATES + n] = states[compiled.order].T
-    z[:, integrator.Z_STATES + n : first_input] = q[formal]
+    resolution = problem.resolution
+    n, formal = len(compiled.states), np.array(resolution.maps[curve.map], dtype=np.int64)
+    first_input = arguments.Z_STATES + n + len(formal)
+    z = np.zeros((len(times), arguments.input_size(plan.ints)))
+    z[:, arguments.Z_TIME] = z[:, arguments.Z_SEGMENT] = times
+    z[:, arguments.Z_STATES : arguments.Z_STATES + n] = states[compiled.order].T
+    z[:, arguments.Z_STATES + n : first_input] = q[formal]
+    for change in resolution.simulations[curve.simulation].changes:
+        if change.map is not None:
+            changed = [j for j, name in enumerate(resolution.formal) if name in change.parameters]
+            values = q[np.array(resolution.maps[change.map], dtype=np.int64)[changed]]
+            for j, value in zip(changed, values, strict=True):
+                z[times >= change.time, arguments.Z_STATES + n + j] = value
     pieces = np.zeros(len(compiled.inputs), dtype=np.int64)
     if len(pieces):
         knot_ptr = integers(plan.ints, layout.KNOT_PTR)
         knots = (reals(plan.ints, plan.floats, s) for s in (layout.KNOT_TIME, layout.KNOT_COEFFICIENT))
         knot_time, coefficient = knots
         for row, t in zip(z, times, strict=True):
-            integrator.find_pieces(pieces, knot_ptr, curve.simulation, knot_time, t)
-            integrator.set_inputs(row, first_input, pieces, knot_time, coefficient, t)
+            arguments.find_pieces(pieces, knot_ptr, curve.simulation, knot_time, t)
+            arguments.set_inputs(row, first_input, pieces, knot_time, coefficient, t)
     return compiled.evaluate(f"value_{compiled.readouts.index(curve.observable)}", z, 2)
 
 

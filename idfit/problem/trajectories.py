@@ -3,6 +3,8 @@ from."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from idfit.numerics import integrator
@@ -12,7 +14,7 @@ from idfit.numerics.plan import integers, reals
 from idfit.problem.objective import NO_STOP, STEP_BUDGET
 from idfit.problem.packing import Plan, build_plan
 from idfit.problem.parameters import ParameterSpace
-from idfit.problem.resolution import Resolution
+from idfit.problem.resolution import Resolution, Simulation
 from idfit.spec.schema import ProblemSpec
 
 # tolerance of the runs that find out how large the states are, and where they look
@@ -28,24 +30,49 @@ def values_at(plan: Plan, theta: np.ndarray) -> np.ndarray:
     return q
 
 
-def no_sensitivities(n_times: int) -> np.ndarray:
-    """What `integrate` takes where none are wanted."""
-    return np.empty((n_times, 0))
-
-
 def trajectory(plan: Plan, simulation: int, q: np.ndarray, rtol: float, atol: float) -> np.ndarray:
     """States (time, state) in the model's order at the output times; NaN from where the integration
     failed."""
-    times, n = plan.times[simulation], len(plan.compiled.states)
-    internal = np.full((len(times), n), np.nan)
-    if n and len(times):
-        integrator.integrate(
-            plan.ints, plan.floats, simulation, q, False, rtol, atol, STEP_BUDGET, NO_STOP,
-            internal, no_sensitivities(len(times)), np.empty(integrator.INFO_SIZE),
-        )  # fmt: skip
+    n = len(plan.compiled.states)
+    scalars = integers(plan.ints, layout.SCALARS)
+    memory = np.empty(scalars[layout.N_SWITCHES] + scalars[layout.N_EVENTS])
+    first = integers(plan.ints, layout.SIM_START)[simulation]
+    start = np.empty(n)
+    if first >= 0:
+        start = _run(plan, first, q, rtol, atol, start, memory)[-1]
+    internal = _run(plan, simulation, q, rtol, atol, start, memory)
     states = np.empty_like(internal)
     states[:, plan.compiled.order] = internal
     return states
+
+
+def _run(
+    plan: Plan,
+    simulation: int,
+    q: np.ndarray,
+    rtol: float,
+    atol: float,
+    start: np.ndarray,
+    memory: np.ndarray,
+) -> np.ndarray:
+    """States (time, state) in the engine's order; start, memory : see `integrate`."""
+    states = np.full((len(plan.times[simulation]), len(start)), np.nan)
+    if states.size:
+        integrator.integrate(
+            plan.ints, plan.floats, simulation, q, False, rtol, atol, STEP_BUDGET, NO_STOP,
+            start, np.empty(0), memory, states, np.empty((len(states), 0)), np.empty(integrator.INFO_SIZE),
+        )  # fmt: skip
+    return states
+
+
+def _lookouts(simulation: Simulation, end: float) -> np.ndarray:
+    """Times from the start to a finite end; for a steady state the start, and the end of all times."""
+    if simulation.steady:
+        return np.array([math.inf])
+    t0 = simulation.t0
+    if math.isinf(end):
+        return np.array([t0, math.inf])
+    return t0 + (end - t0) * _LOOKOUTS if end > t0 else np.array([t0])
 
 
 def largest_states(
@@ -56,11 +83,7 @@ def largest_states(
 
     ends : (simulation,) the last time of each.
     """
-    starts = np.array([s.t0 for s in resolution.simulations])
-    times = [
-        t0 + (end - t0) * _LOOKOUTS if end > t0 else np.array([t0])
-        for t0, end in zip(starts, ends, strict=True)
-    ]
+    times = [_lookouts(s, end) for s, end in zip(resolution.simulations, ends, strict=True)]
     plan = build_plan(spec, resolution, space, times=times)
     q = values_at(plan, space.nominal_scaled)
     scale = np.ones(len(plan.compiled.states))

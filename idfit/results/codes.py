@@ -68,6 +68,14 @@ class Status(Code):
         "The task ended with an unexpected error or its worker was lost; the log has the reason.",
     )
     INITIAL_NOT_FINITE = 20, "An initial value was not finite; look at its formula."
+    NO_STEADY_STATE = (
+        21,
+        "The states did not settle; see whether they grow or oscillate, or give a finite late time.",
+    )
+    EVENTS_WITHOUT_END = (
+        22,
+        "Events or switches followed each other without end; see whether two conditions undo each other.",
+    )
     NOT_REACHED = 30, "Not computed; resume the run to compute it."
 
     @property

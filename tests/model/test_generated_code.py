@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from idfit.errors import InputError
 from idfit.expressions import parse
 from idfit.model import Model, Readout, compile_formulas, compile_model
-from idfit.numerics.integrator import Z_HD, Z_SEGMENT, Z_STATES, Z_TIME
+from idfit.numerics.arguments import Z_HD, Z_SEGMENT, Z_STATES, Z_TIME
 
 STATES, PARAMETERS = ("x", "y"), ("k", "n")
 

@@ -122,7 +122,7 @@ def test_small_states_are_resolved_relative_to_their_own_size():
 def test_states_with_a_thousandfold_coupling_fall_back_to_pivoting():
     """x' = c y, y' = -x/c: without pivoting the factor of the first row loses all digits."""
     from idfit.numerics import integrator
-    from idfit.problem.trajectories import no_sensitivities, values_at
+    from idfit.problem.trajectories import values_at
 
     problem = states_problem({"x": "c*y", "y": "-x/c"}, {"x": 1}, {"c": 1e14}, [1.0, 2.0])
     theta = problem.parameters.nominal_scaled
@@ -134,10 +134,11 @@ def test_states_with_a_thousandfold_coupling_fall_back_to_pivoting():
     info, states = np.empty(integrator.INFO_SIZE), np.empty((2, 2))
     plan, stop = problem.plan, np.zeros(1, dtype=np.int64)
     q = values_at(plan, theta)
-    nothing = no_sensitivities(2)
+    nothing = np.empty(0)
     integrator.integrate(
-        plan.ints, plan.floats, 0, q, False, 1e-8, 1e-12, 10_000, stop, states, nothing, info
-    )
+        plan.ints, plan.floats, 0, q, False, 1e-8, 1e-12, 10_000, stop,
+        nothing, nothing, nothing, states, np.empty((2, 0)), info,
+    )  # fmt: skip
     assert info[integrator.INFO_DENSE] > 0
 
 
