@@ -97,6 +97,8 @@ def test_pairs_of_conditions_become_conditions_with_steady_starts(tmp_path):
     assert (second.preequilibrate, second.reinit, second.set) == ("rest", (), {"k2": 0.3})
     assert spec.conditions["c1"].set == {"a0": 1.0, "k2": 0.3}
     assert spec.conditions["c1"].preequilibrate is None
+    expected = [exchange(1, 1 / 9, 3, k2=0.2), exchange(1, 1 / 9, 8 / 9, k2=0.3), exchange(1, k2=0.3), 1 / 9]
+    assert prediction(spec) == pytest.approx(expected, rel=1e-8)
 
 
 def test_settings_that_a_steady_state_replaces_are_left_out_and_told(tmp_path):
@@ -341,6 +343,7 @@ def test_periods_become_changes_at_their_times(tmp_path):
     assert (condition.t0, condition.set) == (-2.0, {"a0": 2.0})
     (dose,) = condition.dose
     assert (dose.time, dose.set) == (5.0, {"A": "A+2*5", "C": 4.0, "B": 1.0})
+    assert prediction(spec) == pytest.approx([exchange(2, 2), exchange(5, exchange(7, 2) + 10, 1)])
 
 
 def test_an_experiment_after_a_steady_state_keeps_what_was_set(tmp_path):
@@ -361,6 +364,7 @@ def test_an_experiment_after_a_steady_state_keeps_what_was_set(tmp_path):
         ("A",),
     )
     assert (second.preequilibrate, second.t0, second.set, second.reinit) == ("rest", 0.0, {"k2": 0.1}, ())
+    assert prediction(spec) == pytest.approx([exchange(1, 3, 8 / 3, k2=0.1), 1 / 3])
 
 
 def test_changes_from_a_steady_state_that_depend_on_it_are_made_at_once(tmp_path):
@@ -373,6 +377,7 @@ def test_changes_from_a_steady_state_that_depend_on_it_are_made_at_once(tmp_path
     condition = spec.conditions["e0"]
     assert (condition.set, condition.reinit) == ({}, ())
     assert [(dose.time, dose.set) for dose in condition.dose] == [(0.0, {"A": "A+B", "B": 2.0})]
+    assert prediction(spec) == pytest.approx([1.0, exchange(10, 1, 2)])
 
 
 def test_a_parameter_that_follows_states_becomes_one(tmp_path):
@@ -387,6 +392,8 @@ def test_a_parameter_that_follows_states_becomes_one(tmp_path):
     assert "k2" not in spec.parameters
     assert "a0" in spec.states  # as it takes the value of k2
     assert spec.conditions["e0"].set == {"k2": 0.3}
+    a = exchange(1, k2=0.3)
+    assert prediction(spec) == pytest.approx([1.0, exchange(9, a, 1 - a, k2=a / 2)])
 
 
 def test_what_the_model_determines_at_the_start_does_not_follow_later_changes(tmp_path):
@@ -424,6 +431,8 @@ def test_concentrations_in_a_volume_that_changes(tmp_path):
     assert spec.conditions["e0"].set == {"A_amount": "(3)*(4)", "C": 4.0}
     assert first.set == {"C": 8.0, "A_amount": "(A)*(8)", "B_amount": "(B)*(8)"}
     assert second.set == {"C": 5.0, "A_amount": "(A)*(5)", "B_amount": "(A+1)*(5)"}
+    a = exchange(2, 3)
+    assert prediction(spec) == pytest.approx([3.0, exchange(8, a, a + 1)])
     only_start, _ = read(
         tmp_path,
         VERSION_2 | {"model.xml": BREATHING},
@@ -447,6 +456,7 @@ def test_concentrations_after_a_steady_state_in_a_volume_that_changes(tmp_path):
         ({}, (), 0.0, {"A_amount": "(3)*(C)"}),
         ({}, (), 0.0, {"C": 4.0, "A_amount": "(A)*(4)", "B_amount": "(B)*(4)"}),
     ]
+    assert prediction(spec) == pytest.approx([exchange(1, 3, 4 / 7), 3 / 7])
 
 
 def test_what_all_conditions_set_needs_no_value_in_the_model(tmp_path):

@@ -42,21 +42,7 @@ def simulations(path: Path) -> np.ndarray:
         return np.array([float(row["simulation"]) for row in csv.DictReader(stream, delimiter="\t")])
 
 
-# the engine behind events and steady starts is not there yet
-PENDING = {
-    *(("v1.0.0", case) for case in ("0009", "0010", "0017", "0018")),
-    *(("v2.0.0", case) for case in ("0009", "0010", "0016", "0017", "0018", "0023", "0028", "0030", "0031")),
-}
-
-
-@pytest.mark.parametrize(
-    ("version", "case"),
-    [
-        pytest.param(*c, marks=pytest.mark.xfail(strict=False, reason="engine")) if c in PENDING else c
-        for c in CASES
-    ],
-    ids=lambda value: value[:4],
-)
+@pytest.mark.parametrize(("version", "case"), CASES, ids=lambda value: value[:4])
 def test_case(version, case):
     path = folder(version, case)
     expected = solution(path, case)
