@@ -112,17 +112,17 @@ def _checked(text: str, file: str) -> str:
 
 
 def _refuse_packages(root: Root, file: str) -> None:
-    needed = [
-        _package(key.split(" ")[0])
-        for key, value in root.attributes.items()
-        if key.endswith(" required") and value in ("true", "1")
-    ]
     findings = Findings()
-    for package in needed:
-        if package not in _KNOWN_PACKAGES:
-            rule = "is needed to understand the model, and idfit does not know it"
-            remedy = "flatten the model first" if package == "comp" else "write the model without it"
-            findings.in_row(file, 1, f"SBML package '{clipped(package)}'", rule, remedy, "M11")
+    for key, value in root.attributes.items():
+        namespace, _, name = key.rpartition(" ")
+        package = _package(namespace)
+        if name != "required" or value not in ("true", "1") or package in _KNOWN_PACKAGES:
+            continue
+        if package == "comp" and namespace not in root.used:
+            continue  # exported so by some tools: the model has no submodels
+        rule = "is needed to understand the model, and idfit does not know it"
+        remedy = "flatten the model first" if package == "comp" else "write the model without it"
+        findings.in_row(file, 1, f"SBML package '{clipped(package)}'", rule, remedy, "M11")
     findings.raise_errors()
 
 

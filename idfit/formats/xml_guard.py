@@ -18,11 +18,13 @@ _ENCODING = re.compile(r"""<\?xml[^>]*?\bencoding\s*=\s*["']([\w.-]+)["']""", re
 
 @dataclass(frozen=True)
 class Root:
-    """The outermost element: its name, namespace and attributes (those with a namespace as ``uri name``)."""
+    """The outermost element: its name, namespace and attributes (those with a namespace as ``uri name``); and
+    the namespaces of all elements, and of all attributes but `required` of this one."""
 
     name: str
     namespace: str
     attributes: dict[str, str]
+    used: set[str]
 
 
 def check_xml(text: str, file: str) -> Root:
@@ -68,9 +70,12 @@ class _Scan:
         self.parser.EntityDeclHandler = self.doctype
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, local = name.rpartition(_SEPARATOR)
         if self.root is None:
-            namespace, _, local = name.rpartition(_SEPARATOR)
-            self.root = Root(local, namespace, attributes)
+            self.root = Root(local, namespace, attributes, set())
+            attributes = {key: value for key, value in attributes.items() if not key.endswith(" required")}
+        self.root.used.add(namespace)
+        self.root.used.update(key.rpartition(_SEPARATOR)[0] for key in attributes if _SEPARATOR in key)
         self.depth += 1
         self.elements += 1
         if self.depth > MAX_DEPTH:

@@ -76,12 +76,7 @@ def difference(objective, theta: np.ndarray, k: int, step: float) -> float:
     return (4 * slopes[0] - slopes[1]) / 3
 
 
-# the engine behind steady states and estimated times of jumps is not there yet
-PENDING = ("Armistead", "Blasi", "Brannmark", "Oliveira", "Zheng")
-MARK = pytest.mark.xfail(strict=False, reason="engine")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=MARK) if n.startswith(PENDING) else n for n in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_likelihood_and_gradient(name):
     reference = references()[name]
     theta = np.array(list(reference["theta_scaled"].values()))

@@ -109,13 +109,18 @@ def test_what_libsbml_finds(elements, line, words):
 @pytest.mark.parametrize("package", ["comp", "fbc", "qual", "distrib", "arrays", "mine"])
 def test_packages_that_are_needed(package):
     namespace = f"http://www.sbml.org/sbml/level3/version1/{package}/version1"
-    attributes = f'xmlns:p="{namespace}" p:required="{{}}"'
+    attributes = f'xmlns:p="{namespace}" p:required="{{}}"' + ' p:used="true"' * (package == "comp")
     (finding,) = refused(sbml(C, packages=attributes.format("true"))).findings
     assert finding.code == "M11"
     assert f"'{package}'" in finding.given
     assert ("flatten" in finding.remedy) == (package == "comp")
     if package == "fbc":
         assert read_sbml_text(sbml(C, packages=attributes.format("false")))
+
+
+def test_submodels_that_a_model_could_have_and_has_not():
+    namespace = "http://www.sbml.org/sbml/level3/version1/comp/version1"
+    assert read_sbml_text(sbml(C, packages=f'xmlns:comp="{namespace}" comp:required="true"'))
 
 
 BOMB = '<!DOCTYPE sbml [<!ENTITY a "aaaaaaaaaa">' + "".join(
