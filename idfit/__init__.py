@@ -20,7 +20,7 @@ _HOME = {
     "Problem": "idfit.problem",
     "ParameterSpace": "idfit.problem",
     "Quantity": "idfit.problem",
-    "load": "idfit.problem",
+    "load": "idfit.formats.load",
     "simulate": "idfit.problem",
     "simulate_data": "idfit.problem",
     "fit": "idfit.optimize",
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     __version__: str
     from idfit.errors import Finding, IdfitError, InputError, Interrupted, RunError, StorageError
     from idfit.fisher import fisher_information
+    from idfit.formats.load import load
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
-    from idfit.problem import ParameterSpace, Problem, Quantity, load, simulate, simulate_data
+    from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
     from idfit.results import Status
     from idfit.spec.schema import ProblemSpec

@@ -51,13 +51,12 @@ def analyse(
     from idfit.study.recipe import FitOptions, Recipe, SolverOptions
 
     mode = mode_of(resume, overwrite)
-    if data is None:
-        directory = _run_in(target)
+    if data is None and (directory := _run_in(target)) is not None:
         _refuse_options_of_the_fit(context, target)
         return with_means(console, workers, lambda means: extend_run(directory, tables, means, overwrite))
     recipe = Recipe(
         model=str(target),
-        data=str(data),
+        data=str(data) if data else None,
         missing=fit.missing,  # type: ignore[arg-type]
         out=str(out or f"idfit-{target.stem}"),
         seed=fit.seed,
@@ -70,14 +69,11 @@ def analyse(
     return with_means(console, workers, lambda means: run_recipe(recipe, mode, means))
 
 
-def _run_in(target: Path) -> Path:
-    """The folder of a run, given as such or by its study."""
+def _run_in(target: Path) -> Path | None:
+    """The folder of a run, given as such or by its study; None for other files, which are models."""
     if target.suffix == ".nc":
         return target.parent
-    if target.is_file():
-        rule, remedy = "is a file", "give the data too, or the folder of a run"
-        raise InputError([Finding(str(target), 0, 0, "", rule, remedy, "R10")])
-    return target
+    return None if target.is_file() else target
 
 
 def _refuse_options_of_the_fit(context: typer.Context, target: Path) -> None:

@@ -8,7 +8,7 @@ from idfit.cli.console import COMPLETE, Console, execute
 
 def check(
     model: options.ModelFile,
-    data: options.OptionalData = None,
+    data: options.DataFile = None,
     missing: options.MissingValues = options.Missing.refuse,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -18,10 +18,10 @@ def check(
     console = Console(quiet, json, debug)
 
     def work() -> int:
+        from idfit.formats.load import read
         from idfit.problem import build
-        from idfit.spec.reading import read_problem
 
-        spec, findings = read_problem(model, data, missing=missing.value)
+        spec, findings = read(model, data, missing=missing.value)
         problem = build(spec)
         console.tell_findings(findings)
         counts = {

@@ -13,7 +13,7 @@ from idfit.cli.console import Console, execute
 def fisher(
     context: typer.Context,
     target: options.Target,
-    data: options.OptionalData = None,
+    data: options.DataFile = None,
     curvature: Annotated[
         bool, typer.Option("--curvature/--no-curvature", help="Curvatures of Bates & Watts too.")
     ] = True,

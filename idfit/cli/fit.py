@@ -12,7 +12,7 @@ from idfit.cli.console import Console, execute
 
 def fit(
     model: options.ModelFile,
-    data: options.DataFile,
+    data: options.DataFile = None,
     starts: options.Starts = 50,
     seed: options.Seed = None,
     out: options.Out = None,
@@ -33,13 +33,15 @@ def fit(
     console = Console(quiet, json, debug)
 
     def work() -> int:
-        from idfit.cli.running import tell_outcome, with_means, write_back
+        from idfit.cli.running import check_can_be_updated, tell_outcome, with_means, write_back
         from idfit.study.pipeline import mode_of, run_recipe
         from idfit.study.recipe import FitOptions, Recipe, SolverOptions
 
+        if update:
+            check_can_be_updated(model)
         recipe = Recipe(
             model=str(model),
-            data=str(data),
+            data=str(data) if data else None,
             missing=missing.value,
             out=str(out or f"idfit-{model.stem}"),
             seed=seed,

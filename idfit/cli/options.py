@@ -35,10 +35,15 @@ class Sampling(StrEnum):
     lhs = "lhs"
 
 
-ModelFile = Annotated[Path, typer.Argument(help="The model, a TOML file.", show_default=False)]
-DataFile = Annotated[Path, typer.Argument(help="The measurements, a tidy CSV file.", show_default=False)]
-OptionalData = Annotated[
-    Path | None, typer.Argument(help="The measurements, a tidy CSV file.", show_default=False)
+ModelFile = Annotated[
+    Path,
+    typer.Argument(help="The model: TOML, PEtab (its YAML file), SBML or Antimony.", show_default=False),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="The measurements, a tidy CSV file; a PEtab problem names its own.", show_default=False
+    ),
 ]
 Starts = Annotated[int, typer.Option("--starts", help="How many random starts.")]
 Seed = Annotated[
@@ -56,7 +61,7 @@ Optimizer = Annotated[
 ]
 Target = Annotated[
     Path,
-    typer.Argument(help="The folder of a run, or a model (a TOML file) with DATA.", show_default=False),
+    typer.Argument(help="The folder of a run, or a model with DATA.", show_default=False),
 ]
 Rtol = Annotated[float, typer.Option("--rtol", help="Relative tolerance of the integrator.")]
 Atol = Annotated[float, typer.Option("--atol", help="Absolute tolerance, in units of each state's scale.")]

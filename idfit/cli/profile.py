@@ -14,7 +14,7 @@ from idfit.errors import Finding, InputError
 def profile(
     context: typer.Context,
     target: options.Target,
-    data: options.OptionalData = None,
+    data: options.DataFile = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--parameters", help="Names, separated by commas; all if left out.", show_default=False),

@@ -17,9 +17,10 @@ from idfit.cli.console import COMPLETE, DEGRADED, Console
 from idfit.cli.determined import determined_facts, further_lines, group, profile_lines
 from idfit.errors import InputError
 from idfit.files import write_whole
+from idfit.formats.load import format_of
 from idfit.results import Status
 from idfit.spec.writing import updated_toml
-from idfit.study.directory import REPORT_FILE
+from idfit.study.directory import FITTED_FILE, REPORT_FILE
 from idfit.study.pipeline import Means, Outcome
 from idfit.study.store import STUDY_FILE
 from idfit.tasks import stop_on_signals
@@ -88,6 +89,13 @@ def _parameter_lines(fit: xr.Dataset) -> list[str]:
             f"  {name:<{width}}  {float(at['estimate']):.6g}{spread} {at['unit'].values!s}{side}".rstrip()
         )
     return lines
+
+
+def check_can_be_updated(model: Path) -> None:
+    """Errors: `InputError` for a model of another format, into which no values are written."""
+    if format_of(model) != "toml":
+        rule, remedy = "are written into TOML files only", f"take them from {FITTED_FILE} in the run's folder"
+        raise InputError.of("--update: best values", rule, remedy, code="P21", file=str(model))
 
 
 def write_back(console: Console, model: Path, fit: xr.Dataset) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def simulate(
     model: options.ModelFile,
-    data: options.OptionalData = None,
+    data: options.DataFile = None,
     times: Annotated[
         tuple[float, float, int] | None,
         typer.Option("--times", help="First and last time and number of points.", show_default=False),

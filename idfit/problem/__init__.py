@@ -2,7 +2,7 @@
 
 from idfit.problem.objective import Evaluation, Objective
 from idfit.problem.parameters import ParameterSpace
-from idfit.problem.problem import Problem, build, load
+from idfit.problem.problem import Problem, build
 from idfit.problem.quantities import Quantity
 from idfit.problem.simulation import simulate, simulate_data
 
@@ -13,7 +13,6 @@ __all__ = [
     "Problem",
     "Quantity",
     "build",
-    "load",
     "simulate",
     "simulate_data",
 ]

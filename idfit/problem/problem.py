@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,8 @@ from idfit.problem.resolution import Resolution, resolve
 from idfit.problem.trajectories import largest_states, values_at
 from idfit.spec.check import check
 from idfit.spec.findings import Findings
-from idfit.spec.measurements import Missing, measurement_table, read_measurements
+from idfit.spec.measurements import measurement_table, read_measurements
 from idfit.spec.priors import parse_prior
-from idfit.spec.reading import read_problem
 from idfit.spec.references import Beside, resolve_inputs
 from idfit.spec.schema import InputSpec, MeasurementTable, ParameterSpec, ProblemSpec
 from idfit.spec.validation import validated
@@ -195,19 +193,6 @@ class Problem:
 def build(spec: ProblemSpec) -> Problem:
     """The problem that a spec describes. Errors: `InputError` with every finding."""
     return Problem(spec)
-
-
-def load(
-    model: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, missing: Missing = "refuse"
-) -> Problem:
-    """Read a problem from files: ``load("models/enzyme.toml", "data/enzyme.csv")``; without data, no
-    measurements.
-
-    missing : ``"refuse"`` or ``"drop"`` rows without a value. Errors: `InputError` with every finding of
-    both files.
-    """
-    spec, _ = read_problem(Path(model), None if data is None else Path(data), missing=missing)
-    return build(spec)
 
 
 def selected_rows(table: MeasurementTable, rows: list[int]) -> MeasurementTable:

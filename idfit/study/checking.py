@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from idfit.errors import Finding, InputError
+from idfit.formats.load import read
 from idfit.optimize.fit import find_optimizer, noise_parameters
 from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, Quantity, build
 from idfit.problem.quantities import extended, noise_of
-from idfit.spec.reading import read_problem
 from idfit.study.analyses import FunctionTable
 from idfit.study.recipe import Recipe, check_names, check_options, finding_of
 
@@ -21,7 +21,7 @@ def read_and_check(recipe: Recipe) -> tuple[Problem, list[Finding]]:
     except InputError as error:
         errors += error.findings
     try:
-        spec, more = read_problem(recipe.model, recipe.data, missing=recipe.missing)
+        spec, more = read(recipe.model, recipe.data, missing=recipe.missing)
         findings += more
     except InputError as error:
         raise InputError([*errors, *findings, *error.findings]) from None

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from idfit.errors import Finding, InputError
+from idfit.formats.load import read
 from idfit.problem import build, simulate
-from idfit.spec.reading import read_problem
 from idfit.spec.writing import hashes
 from idfit.study.directory import Mode, RunDirectory
 from idfit.study.pipeline import COMPILING, Means, kernels_are_compiled, located, study_of
@@ -33,7 +33,7 @@ def simulate_recipe(
     `InputError` for options, files and folder, before anything is computed.
     """
     findings = check_options(recipe)
-    spec, more = read_problem(recipe.model, recipe.data, missing=recipe.missing)
+    spec, more = read(recipe.model, recipe.data, missing=recipe.missing)
     findings = [*findings, *_check_times(recipe, times, len(spec.measurements)), *more]
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:

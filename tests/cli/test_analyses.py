@@ -158,12 +158,16 @@ def test_several_faults_are_told_at_once(project):
     assert all(words in result.stderr for words in ("--parameters 'rat'", "--bootstrap 1", "--starts 0"))
 
 
-@pytest.mark.parametrize("target", ["absent", "m", "m/model.toml", "m/study.nc"])
+@pytest.mark.parametrize("target", ["absent", "m", "m/study.nc"])
 def test_what_is_no_run_is_refused(project, target):
     for verb in ("profile", "fisher"):
         result = idfit_command(verb, target)
         assert (result.exit_code, "R10" in result.stderr, "Traceback" in result.stderr) == (2, True, False)
-    assert "give the data too" in idfit_command("profile", "m/model.toml").stderr
+
+
+def test_a_model_without_measurements_is_refused(project):
+    result = idfit_command("profile", "m/model.toml")
+    assert (result.exit_code, "has no measurements to fit - give a data file" in result.stderr) == (2, True)
 
 
 def test_the_f_threshold_is_refused_where_it_does_not_belong(project):

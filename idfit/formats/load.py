@@ -1,0 +1,91 @@
+"""Reading problems of any format: which one a file is in, and the files beside it that belong to it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from idfit.errors import Finding, InputError
+from idfit.problem import Problem, build
+from idfit.spec.files import MAX_MODEL_BYTES, read_text
+from idfit.spec.measurements import Missing
+from idfit.spec.reading import read_problem
+from idfit.spec.schema import ProblemSpec
+
+Format = Literal["toml", "petab", "sbml", "antimony"]
+
+FORMATS: dict[str, Format] = {
+    ".toml": "toml",
+    ".yaml": "petab",
+    ".yml": "petab",
+    ".xml": "sbml",
+    ".sbml": "sbml",
+    ".ant": "antimony",
+    ".antimony": "antimony",
+}
+_EQUATIONS_ALONE = (
+    "has no observables, so measurements cannot belong to it",
+    "write it as TOML with `idfit convert {model} --to toml --out FOLDER`, add observables and bounds there, "
+    "and give that model with {data}",
+)
+_TAKE_NO_DATA = {
+    "petab": ("names its measurements itself, and a data file is given too", "leave {data} out"),
+    "sbml": _EQUATIONS_ALONE,
+    "antimony": _EQUATIONS_ALONE,
+}
+
+
+def load(
+    model: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, missing: Missing = "refuse"
+) -> Problem:
+    """Read a problem from files: ``load("models/enzyme.toml", "data/enzyme.csv")``, without data no
+    measurements; ``load("problem.yaml")`` of PEtab; ``load("model.xml")`` of SBML, ``load("model.ant")``.
+
+    missing : ``"refuse"`` or ``"drop"`` rows without a value. Errors: `InputError` with every finding of
+    all files.
+    """
+    return build(read(model, data, missing=missing)[0])
+
+
+def read(
+    model: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, missing: Missing = "refuse"
+) -> tuple[ProblemSpec, list[Finding]]:
+    """The problem in files of any format, with warnings and notices. Errors: `InputError`."""
+    name = os.fspath(model)
+    kind = format_of(name)
+    if kind == "toml":
+        return read_problem(name, data, missing=missing)
+    if data is not None:
+        rule, remedy = _TAKE_NO_DATA[kind]
+        remedy = remedy.format(model=name, data=os.fspath(data))
+        raise InputError.of("", rule, remedy, code="M29", file=name)
+    # libraries of other formats load only for files in these
+    if kind == "petab":
+        from idfit.formats.petab import read_petab
+
+        return read_petab(name)
+    if kind == "sbml":
+        from idfit.formats.sbml import read_sbml_model
+
+        found = read_sbml_model(Path(name))
+        return found.spec, list(found.notices)
+    from idfit.formats.antimony import read_antimony
+
+    return read_antimony(Path(name)), []
+
+
+def format_of(model: str | os.PathLike[str]) -> Format:
+    """The format of a file, by its name; where that says nothing, by how its text begins."""
+    name = os.fspath(model)
+    suffix = Path(name).suffix.lower()
+    if suffix in FORMATS:
+        return FORMATS[suffix]
+    try:
+        text = read_text(name, limit=MAX_MODEL_BYTES, what="model file").text
+    except InputError:
+        return "toml"  # whose reading says what is wrong
+    if text.lstrip().startswith("<"):
+        return "sbml"
+    return "petab" if re.search(r"^format_version\s*:", text, re.MULTILINE) else "toml"
