@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from idfit.formats.sbml_elements import Elements, Formula, Math, Reaction, Reference, Species
-from idfit.formats.sbml_events import event_of, steps_of
+from idfit.formats.sbml_events import event_of, step_of
 from idfit.formats.sbml_math import AtOnce, Local, Naming, Refusals, Unsupported, text_of
 from idfit.formats.sbml_symbols import Names, Symbols
 from idfit.spec.findings import clipped, did_you_mean
@@ -59,7 +59,7 @@ class Equations:
         return self.rates_of[given]
 
     def floor_of(self, argument: Math, text: str) -> str:
-        """Where the argument moves, a state of its own, which two events move by steps."""
+        """Where the argument moves, a state of its own, which an event moves by steps."""
         if self.symbols.is_constant(argument):
             return f"floor({text})"
         if text not in self.steps:
@@ -88,8 +88,7 @@ class Equations:
             self.assignments[name] = self._derivative(given)
         for text, name in self.steps.items():
             self.states[name] = StateSpec(init=f"floor({text})")
-            for event in steps_of(text, name):
-                self.events[self.labels.new(name)] = event
+            self.events[self.labels.new(name)] = step_of(text, name)
         self._refuse_missing_values()
 
     def _quantity(self, given: str, value: float | None, line: int, what: str) -> None:

@@ -333,7 +333,7 @@ def test_an_event_that_changes_a_volume_keeps_amounts():
         event("F", "time >= 2", {"V": "V + 1", "A": "5*A", "B": "6"}),
     )
     assert spec.events["E"].set == {"V": "2*V"}
-    assert spec.events["F"].set == {"V": "V + 1", "A_amount": "(5*A)*(V + 1)", "B": "6"}
+    assert spec.events["F"].set == {"V": "V + 1", "A_amount": "(5*A)*V", "B": "6"}
     assert spec.assignments["A"] == "A_amount/V"
 
 
@@ -352,9 +352,10 @@ def test_what_is_rounded_while_it_moves_is_a_state():
     assert spec.odes["x"] == "time - 24*(sign(time/24)*floor_1)"
     assert spec.states["floor_2"].init == "floor(-A)"
     assert spec.events["E"].set == {"A": "floor(A)"}
-    up, down = spec.events["floor_2"], spec.events["floor_2_"]
-    assert (up.when, up.set) == ("(-A) >= floor_2 + 1", {"floor_2": "max(floor_2 + 1, floor(-A))"})
-    assert (down.when, down.set) == ("(-A) < floor_2", {"floor_2": "min(floor_2 - 1, floor(-A))"})
+    step = spec.events["floor_2"]
+    assert step.when == "(-A) >= floor_2 + 1 || (-A) < floor_2"
+    up, down = "max(floor_2 + 1, floor(-A))", "min(floor_2 - 1, floor(-A))"
+    assert step.set == {"floor_2": f"piecewise({up}, (-A) > floor_2 + 0.5, {down})"}
 
 
 def test_events_without_effect_are_left_out():
