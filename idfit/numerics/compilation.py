@@ -96,10 +96,13 @@ def entry(signature: Any) -> Callable[[Callable], Callable[[], int]]:
     return addressed
 
 
-def kernel(function: Callable | None = None, *, inline: bool = False) -> Callable:
-    """Compile a numerical function: no GIL, division by zero gives inf or nan, cached on disk."""
+def kernel(function: Callable | None = None, *, inline: bool = False, inner: bool = False) -> Callable:
+    """Compile a numerical function: no GIL, division by zero gives inf or nan, cached on disk.
+
+    inner : only other kernels call it, so that what Python would need for that is not compiled.
+    """
     if function is None:
-        return functools.partial(kernel, inline=inline)
+        return functools.partial(kernel, inline=inline, inner=inner)
     before = getattr(config, _FOLDER)
     setattr(config, _FOLDER, str(kernel_directory()))
     try:
@@ -108,6 +111,8 @@ def kernel(function: Callable | None = None, *, inline: bool = False) -> Callabl
             cache=True,
             error_model="numpy",
             fastmath={"contract"},
+            no_cfunc_wrapper=True,
+            no_cpython_wrapper=inner,
             inline="always" if inline else "never",
         )(function)
     finally:

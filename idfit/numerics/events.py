@@ -6,8 +6,8 @@ everything is expressed by the total derivative Y' = S + f t*' of the states at 
 
     S before  →  Y' = S + f⁻ t*'  →  rows of Y' of the states that are set anew  →  S = Y' − f⁺ t*'
 
-with f⁻, f⁺ the right-hand sides before and after. At a known time t*' = 0. (Rozenvasser, Automation and Remote
-Control 28, 1967; Galán, Feehery & Barton, Appl. Numer. Math. 31, 1999.)
+with f⁻, f⁺ the right-hand sides before and after. At a known time t*' = 0. (Rozenvasser, Automation and
+Remote Control 28, 1967; Galán, Feehery & Barton, Appl. Numer. Math. 31, 1999.)
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _N_COLUMNS, _MOST_SET, _LENGTH, _SIZE = N_PARTS + 1, N_PARTS + 2, N_PARTS + 3, N
 _ROW_DUE, _ROW_EVENT, _ROW_REST = range(3)
 
 
-@kernel
+@kernel(inner=True)
 def make_machine(ints, floats, z, pieces, column_of_formal, n_columns):
     """The arrays for one integration; z and pieces are shared with the integrator."""
     scalars = integers(ints, layout.SCALARS)
@@ -94,19 +94,19 @@ def make_machine(ints, floats, z, pieces, column_of_formal, n_columns):
     return Machine(ints, floats, z, pieces, column_of_formal, np.zeros(at[N_PARTS]), at)
 
 
-@kernel
+@kernel(inner=True)
 def part(m, k):
     """A part of the book (a view)."""
     return m.book[m.at[k] : m.at[k + 1]]
 
 
-@kernel
+@kernel(inner=True)
 def sides(m):
     """The side of each switch (a view)."""
     return m.z[m.z.shape[0] - (m.at[G + 1] - m.at[G]) :]
 
 
-@kernel
+@kernel(inner=True)
 def _evaluate(m, function, t, y, out):
     """A generated function at t, y with the present sides."""
     n = y.shape[0]
@@ -120,12 +120,12 @@ def _evaluate(m, function, t, y, out):
     call(function, out, m.z)
 
 
-@kernel
+@kernel(inner=True)
 def _function(m, which):
     return integers(m.ints, layout.SCALARS)[which]
 
 
-@kernel
+@kernel(inner=True)
 def _evaluate_switches(m, t, y):
     """The parts G, RATE, G_OUT and F at t, y with the present sides."""
     g, rate, g_out, f = part(m, G), part(m, RATE), part(m, G_OUT), part(m, F)
@@ -141,7 +141,7 @@ def _evaluate_switches(m, t, y):
         rate[k] = total
 
 
-@kernel
+@kernel(inner=True)
 def _is_at_root(m, k, t, y):
     """Whether switch k is 0 up to the rounding of its terms; after `_evaluate_switches`."""
     g, g_out = part(m, G), part(m, G_OUT)
@@ -153,12 +153,12 @@ def _is_at_root(m, k, t, y):
     return abs(g[k]) <= _AT_ROOT * total
 
 
-@kernel
+@kernel(inner=True)
 def _sign(value):
     return 1.0 if value > 0.0 else (-1.0 if value < 0.0 else 0.0)
 
 
-@kernel
+@kernel(inner=True)
 def _shift(m, t, y, s, width, dt, direction):
     """S += direction · f dt: between derivatives at a fixed time and those at an instant that moves."""
     moves = False
@@ -173,7 +173,7 @@ def _shift(m, t, y, s, width, dt, direction):
             s[i * width + c] += direction * f[i] * dt[c]
 
 
-@kernel
+@kernel(inner=True)
 def evaluate_action(m, action, t, y, s, width, dt):
     """VALUE of an action, and SLOPE = d value/dq.
 
@@ -206,13 +206,13 @@ def evaluate_action(m, action, t, y, s, width, dt):
 # events that wait -------------------------------------------------------------------------------------
 
 
-@kernel
+@kernel(inner=True)
 def _row(m, w):
     """Everything about the waiting event w (a view)."""
     return part(m, QUEUE)[w * m.at[_LENGTH] : (w + 1) * m.at[_LENGTH]]
 
 
-@kernel
+@kernel(inner=True)
 def next_due(m):
     """When the first waiting event is carried out; inf if none waits."""
     first = math.inf
@@ -221,7 +221,7 @@ def next_due(m):
     return first
 
 
-@kernel
+@kernel(inner=True)
 def _forget(m, event):
     """Remove all that wait of an event."""
     waiting, kept = part(m, WAITING), 0
@@ -232,7 +232,7 @@ def _forget(m, event):
     waiting[0] = kept
 
 
-@kernel
+@kernel(inner=True)
 def _store_values(m, row, n_set):
     """Keep what an action has computed as the values that the event in this row sets."""
     n_columns, most_set = m.at[_N_COLUMNS], m.at[_MOST_SET]
@@ -242,7 +242,7 @@ def _store_values(m, row, n_set):
     row[first + most_set : first + most_set + n_set * n_columns] = slope[: n_set * n_columns]
 
 
-@kernel
+@kernel(inner=True)
 def _note_triggers(m, t, y, s, width, dt):
     """Events whose condition has turned true begin to wait (without delay: until now); those that need it to
     hold and for which it does not any more are forgotten. Returns False if too many wait.
@@ -278,7 +278,7 @@ def _note_triggers(m, t, y, s, width, dt):
     return True
 
 
-@kernel
+@kernel(inner=True)
 def _choose(m, t, y):
     """Of the events that are due the one to carry out: the largest priority, then the order of their waiting;
     -1 if none is due."""
@@ -296,7 +296,7 @@ def _choose(m, t, y):
     return best
 
 
-@kernel
+@kernel(inner=True)
 def _carry_out(m, w, t, y, s, width):
     """Carry out the waiting event w, and note what it triggers. Returns False if too many events wait."""
     n_columns, most_set = m.at[_N_COLUMNS], m.at[_MOST_SET]
@@ -329,7 +329,7 @@ def _carry_out(m, w, t, y, s, width):
     return fine
 
 
-@kernel
+@kernel(inner=True)
 def settle(m, t, y, s, width):
     """Carry out all events that are due at t and what follows from them at once. s : at the fixed time t.
 
@@ -348,7 +348,7 @@ def settle(m, t, y, s, width):
 # sides ------------------------------------------------------------------------------------------------
 
 
-@kernel
+@kernel(inner=True)
 def _renew_sides(m, t, y):
     """Sides after the states have jumped: unchanged for a switch whose value is, 0 at a root."""
     g, before, side = part(m, G), part(m, G_BEFORE), sides(m)
@@ -361,7 +361,7 @@ def _renew_sides(m, t, y):
             side[k] = 0.0 if _is_at_root(m, k, t, y) else _sign(g[k])
 
 
-@kernel
+@kernel(inner=True)
 def _leave_roots(m, t, y):
     """Give each switch that is at its root the side to which it goes."""
     side, rate = sides(m), part(m, RATE)
@@ -373,7 +373,7 @@ def _leave_roots(m, t, y):
             side[k] = _sign(rate[k])
 
 
-@kernel
+@kernel(inner=True)
 def look_around(m, t, y, s, width, is_new):
     """Sides and events at a known time, at which a phase begins (is_new) or something may have changed.
 
@@ -398,7 +398,7 @@ def look_around(m, t, y, s, width, is_new):
 # roots ------------------------------------------------------------------------------------------------
 
 
-@kernel
+@kernel(inner=True)
 def first_crossing(m, t, time_rate, h, y, y_new, k_dense, state, values):
     """The first switch that changes sides within a step, the fraction of the step, and the side to which it
     goes; (-1, 1, 0) if none does.
@@ -428,7 +428,7 @@ def first_crossing(m, t, time_rate, h, y, y_new, k_dense, state, values):
     return best, best_r, direction
 
 
-@kernel
+@kernel(inner=True)
 def _root(m, k, t, time_rate, h, y, y_new, k_dense, low, high, state, values):
     """The fraction of the step at which switch k is 0, between low (where it is on its side) and high."""
     side, function = sides(m)[k], _function(m, layout.F_SWITCH)
@@ -457,7 +457,7 @@ def _root(m, k, t, time_rate, h, y, y_new, k_dense, low, high, state, values):
     return b
 
 
-@kernel
+@kernel(inner=True)
 def correction(m, k, t, y):
     """How much later the root of switch k is than t, by Newton's formula; 0 where that says nothing."""
     _evaluate_switches(m, t, y)
@@ -465,7 +465,7 @@ def correction(m, k, t, y):
     return delta if math.isfinite(delta) else 0.0
 
 
-@kernel
+@kernel(inner=True)
 def _root_slope(m, k, s, width, dt):
     """dt : (column,) receives the derivative of the root of switch k; after `_evaluate_switches`."""
     g_out, rate = part(m, G_OUT), part(m, RATE)[k]
@@ -482,7 +482,7 @@ def _root_slope(m, k, s, width, dt):
             dt[c] -= g_out[first_p + e] / rate
 
 
-@kernel
+@kernel(inner=True)
 def cross(m, target, direction, t, y, s, width):
     """Take the switch `target`, and all others that are at their roots too, to their other sides at t, and do
     what follows. s : at the fixed time t. Returns as `settle`."""

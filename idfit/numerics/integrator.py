@@ -92,7 +92,7 @@ _STILL_STEPS = 8
 _MOST_STEADY_STEPS = 5_000
 
 
-@kernel
+@kernel(inner=True)
 def _scatter(row_ptr, column, column_of_formal, width):
     """Where the entries of a sparse d/dp go in rows of sensitivities: (entry, target) of those that vary
     here."""
@@ -107,7 +107,7 @@ def _scatter(row_ptr, column, column_of_formal, width):
     return source[:count], target[:count]
 
 
-@kernel
+@kernel(inner=True)
 def _initial_step(y, f, weight, t_span):
     """First guess of the step: the state changes by 1e-4 of itself, as an estimate by its derivative says.
 
@@ -152,8 +152,8 @@ def integrate(
             scalars[layout.F_INTEGRATE],
             (
                 ints, floats, np.int64(floats.shape[0]), np.int64(simulation), q,
-                np.int64(with_sensitivities), np.int64(carries or attempt == 1), rtol, atol, np.int64(max_steps), stop,
-                start_y, start_s, memory, states, sensitivities, info,
+                np.int64(with_sensitivities), np.int64(carries or attempt == 1), rtol, atol,
+                np.int64(max_steps), stop, start_y, start_s, memory, states, sensitivities, info,
             ),
         )  # fmt: skip
         if info[INFO_STATUS] != _NEEDS_COLUMNS:
@@ -560,13 +560,13 @@ def run(
     memory[n_switches:] = part(m, TRUTH)
 
 
-@kernel
+@kernel(inner=True)
 def _size_of(ints_at):
     """Length of the integers of a plan: the last of its own offsets."""
     return carray(ints_at, (layout.N_INT_SECTIONS + 1,))[layout.N_INT_SECTIONS]
 
 
-@kernel
+@kernel(inner=True)
 def _enter_map(ints, number, q, column_of_outer, z, n, column_of_formal):
     """Let formal parameters stand for what a map says."""
     formal = integers(ints, layout.MAPS)
@@ -577,7 +577,7 @@ def _enter_map(ints, number, q, column_of_outer, z, n, column_of_formal):
         column_of_formal[j] = column_of_outer[outer]
 
 
-@kernel
+@kernel(inner=True)
 def _start(ints, simulation, z, column_of_formal, start_y, start_s, y, s, width, n_columns):
     """The states and sensitivities at the start. Returns whether they are finite."""
     scalars = integers(ints, layout.SCALARS)
@@ -606,7 +606,7 @@ def _start(ints, simulation, z, column_of_formal, start_y, start_s, y, s, width,
     return np.isfinite(y).all()
 
 
-@kernel
+@kernel(inner=True)
 def _change(ints, m, change, t, q, column_of_outer, y, s, width, n_columns):
     """What a dose does to the states, all at once."""
     action = integers(ints, layout.CHANGE_ACTION)[change]
@@ -630,7 +630,7 @@ def _change(ints, m, change, t, q, column_of_outer, y, s, width, n_columns):
                 s[i * width + c] += part(m, SLOPE)[(-1 - outer) * n_columns + c]
 
 
-@kernel
+@kernel(inner=True)
 def _movement_of_columns(
     scalars,
     z,

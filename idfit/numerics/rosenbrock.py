@@ -152,7 +152,7 @@ def state_stages(
     return True
 
 
-@kernel
+@kernel(inner=True)
 def dense_output(u, k_dense):
     """The coefficients (3, n) of the interpolant of the states."""
     n = u.shape[1]
@@ -164,7 +164,7 @@ def dense_output(u, k_dense):
                 k_dense[k, i] += DENSE[k, stage] * u[stage, i]
 
 
-@kernel
+@kernel(inner=True)
 def interpolate(r, y, y_new, k_dense, out):
     """The states (n,) at the fraction r of the step."""
     w = 1.0 - r
@@ -173,7 +173,7 @@ def interpolate(r, y, y_new, k_dense, out):
         out[i] = w * y[i] + r * (y_new[i] + w * bend)
 
 
-@kernel
+@kernel(inner=True)
 def write_outputs(scalars, times, it, t, h, limit, y, y_new, k_dense, work, size, states, sensitivities):
     """Interpolate to the output times before `limit` of the step that begins at t; returns the number of the
     next output."""
@@ -193,14 +193,14 @@ def write_outputs(scalars, times, it, t, h, limit, y, y_new, k_dense, work, size
     return it
 
 
-@kernel
+@kernel(inner=True)
 def sensitivity_weight(scaled_sensitivity, state, rtol, atol):
     """What an error of q·∂x/∂q is divided by; all arguments are magnitudes."""
     share = max(scaled_sensitivity, _RELEVANT_SENSITIVITY * state)
     return _SENSITIVITY_TOLERANCE * (atol + rtol * share)
 
 
-@kernel
+@kernel(inner=True)
 def sensitivity_stages(
     scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
     j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,

@@ -25,7 +25,7 @@ _NEAR = 1e-3
 _CONVERGED = 1e-3  # of the weights that the integrator gives to errors
 
 
-@kernel
+@kernel(inner=True)
 def _assemble(jacobian, j_ptr, j_col, laws, law_state, a, pivots):
     """Factors of A, each row scaled to a largest entry of 1; returns the scales, empty if A is singular."""
     n = j_ptr.shape[0] - 1
@@ -53,7 +53,7 @@ def _assemble(jacobian, j_ptr, j_col, laws, law_state, a, pivots):
     return scale if smallest > 1e-13 else np.empty(0)
 
 
-@kernel
+@kernel(inner=True)
 def polish(
     scalars, z, first_state, j_ptr, j_col, laws, law_state, totals, state_scale, rtol, atol, y, a, pivots
 ):
@@ -95,7 +95,7 @@ def polish(
     return False
 
 
-@kernel
+@kernel(inner=True)
 def steady_sensitivities(
     scalars, z, first_state, j_ptr, j_col, p_from, p_to, p_entries, laws, law_state, y, s, width, a, pivots
 ):

@@ -206,7 +206,7 @@ def build_plan(
         layout.READOUT_DOF: [o.dof if o.dof is not None else math.nan for o in readouts],
         layout.PRIOR_A: [p.a for _, p in priors],
         layout.PRIOR_B: [p.b for _, p in priors],
-        layout.PRIOR_CONSTANT: [0.0 for _ in priors],
+        layout.PRIOR_CONSTANT: [space.prior_constant[k] for k, _ in priors],
         layout.LOWER: space.lower_scaled,
         layout.UPPER: space.upper_scaled,
     }

@@ -185,7 +185,9 @@ def _tell_close_times(table: MeasurementTable, findings: Findings) -> None:
 
 def _tell_what_lacks(spec: ProblemSpec, findings: Findings) -> None:
     table = spec.measurements
-    for section, present in (("observables", set(table.observable)), ("conditions", set(table.condition))):
+    begun_from = {c.preequilibrate for c in spec.conditions.values() if c.preequilibrate}
+    used = (("observables", set(table.observable)), ("conditions", begun_from.union(table.condition)))
+    for section, present in used:
         lacking = [name for name in getattr(spec, section) if name not in present]
         if lacking and len(lacking) < len(getattr(spec, section)):
             given = f"{section} {listed(lacking)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def close(problem, solution, values, rtol=1e-8):
 class TestBouncingBall:
     """h'' = -g, and at h = 0 the speed turns round and loses a part."""
 
-    VALUES = {"g": 9.81, "r": 0.8, "h0": 10.0}
+    VALUES: ClassVar = {"g": 9.81, "r": 0.8, "h0": 10.0}
     TIMES = np.array([0.5, 1.0, 1.6, 2.4, 3.3, 4.0, 5.0])
 
     @staticmethod
@@ -65,7 +67,7 @@ class TestBouncingBall:
 class TestThresholdDosing:
     """x' = -k x; whenever x falls below c, d is added."""
 
-    VALUES = {"k": 0.7, "c": 0.3, "d": 1.5, "x0": 2.0}
+    VALUES: ClassVar = {"k": 0.7, "c": 0.3, "d": 1.5, "x0": 2.0}
     TIMES = np.array([1.0, 2.0, 3.0, 5.0, 8.0])
 
     @staticmethod
