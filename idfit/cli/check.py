@@ -28,7 +28,7 @@ def check(
             "states": len(spec.states),
             "estimated parameters": len(problem.parameters),
             "observables": len(spec.observables),
-            "conditions": len(problem.resolution.simulations),
+            "conditions": len({s.condition for s in problem.resolution.simulations}),
             "measurements": len(spec.measurements),
         }
         console.facts["counts"] = counts

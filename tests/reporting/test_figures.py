@@ -205,3 +205,13 @@ def test_labels_are_cut_and_cleaned():
     assert len(style.label("x" * 10_000)) == 28
     assert style.label("a\nb\x00") == "a�b�"
     assert style.with_unit("time", "") == "time"
+
+
+def test_the_steady_state_is_drawn_behind_the_last_time():
+    from idfit.reporting.figures.fit import places
+
+    every = np.array([0.0, 5.0, 10.0, np.inf])
+    drawn = places(every, every)
+    assert list(drawn[:3]) == [0.0, 5.0, 10.0]
+    assert 10.0 < drawn[3] < 12.0
+    assert list(places(np.array([np.inf]), np.array([np.inf]))) == [1.0]

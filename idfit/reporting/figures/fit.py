@@ -163,6 +163,7 @@ def _draw_panel(axes: Axes, sheet: _Sheet, panel: Panel, limits: dict[str, tuple
     elif np.isfinite(data.prediction[rows]).any():
         _draw_predictions(axes, data, rows)
         drawn.add("prediction")
+        _mark_steady(axes, data, rows)
     drawn |= _draw_data(axes, data, rows, panel)
     _scales(axes, panel, time, np.concatenate(shown), sigma, limits)
     return drawn
@@ -183,7 +184,7 @@ def _draw_predictions(axes: Axes, data: Measurements, rows: np.ndarray) -> None:
         mine = rows & (data.replicate == replicate)
         order = np.argsort(data.time[mine], kind="stable")
         axes.plot(
-            data.time[mine][order],
+            places(data.time[rows], data.time[mine])[order],
             data.prediction[mine][order],
             color=style.MODEL,
             linewidth=1.0,
@@ -193,13 +194,20 @@ def _draw_predictions(axes: Axes, data: Measurements, rows: np.ndarray) -> None:
         )
 
 
+def _mark_steady(axes: Axes, data: Measurements, rows: np.ndarray) -> None:
+    """The model in the steady state, where no curve reaches."""
+    steady = rows & np.isinf(data.time)
+    time = places(data.time[rows], data.time[steady])
+    axes.plot(time, data.prediction[steady], "_", color=style.MODEL, markersize=9, markeredgewidth=1.6)
+
+
 def _draw_data(axes: Axes, data: Measurements, rows: np.ndarray, panel: Panel) -> set[str]:
     drawn = set()
     for censored, marker in (("", "o"), ("left", "v"), ("right", "^")):
         mine = rows & (data.censored == censored) & np.isfinite(data.value)
         if not mine.any():
             continue
-        time, value, sigma = data.time[mine], data.value[mine], data.sigma[mine]
+        time, value, sigma = places(data.time[rows], data.time[mine]), data.value[mine], data.sigma[mine]
         many = len(value) > 60
         if np.isfinite(sigma).any() and not censored and not many:
             lower, upper = noise_band(value, np.nan_to_num(sigma), panel.transform)
@@ -252,15 +260,32 @@ def _scales(
     time_axis(axes, time)
 
 
-def time_axis(axes: Axes, time: np.ndarray) -> None:
-    """Linear, or logarithmic when the times themselves are laid out over more than three decades."""
-    positive = time[time > 0]
-    ordered = np.unique(positive)
-    # times spread evenly over decades, not a grid that merely begins near zero
-    spread = (
+def _spread(ordered: np.ndarray) -> bool:
+    """Whether times are laid out over decades, not on a grid that merely begins near zero."""
+    return bool(
         len(ordered) > 4 and ordered[-1] / ordered[0] > 1e3 and ordered[len(ordered) // 2] < 0.1 * ordered[-1]
     )
-    if not spread:
+
+
+def places(every: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Where times are drawn in a panel with `every` of them: t = inf stands behind the last one."""
+    finite = every[np.isfinite(every)]
+    last = float(finite.max(initial=0.0))
+    beyond = 2.0 if _spread(np.unique(finite[finite > 0])) else 1.12
+    return np.where(np.isinf(time), last * beyond if last > 0 else 1.0, time)
+
+
+def time_axis(axes: Axes, time: np.ndarray) -> None:
+    """Linear, or logarithmic when the times themselves are laid out over more than three decades."""
+    if np.isinf(time).any():
+        (place,) = places(time, np.array([np.inf]))
+        axes.text(
+            place, -0.03, "∞", transform=axes.get_xaxis_transform(), ha="center", va="top", color=style.INK
+        )
+        axes.axvline(place, color=style.RULE, linewidth=0.7, zorder=0)
+        time = time[np.isfinite(time)]
+    ordered = np.unique(time[time > 0])
+    if not _spread(ordered):
         style.plain_axis(axes, "x")
     elif (time <= 0).any():
         style.symlog_axis(axes, "x", float(ordered[0]), float(ordered[-1]))

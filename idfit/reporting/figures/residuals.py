@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from idfit.reporting import numerals
 from idfit.reporting.figures import style
-from idfit.reporting.figures.fit import time_axis
+from idfit.reporting.figures.fit import places, time_axis
 from idfit.reporting.reading import (
     Measurements,
     attribute,
@@ -60,7 +60,7 @@ def plot_residuals(study: xr.DataTree) -> Figure:
                 continue
             told_apart = 1 < len(conditions) <= 6
             axes.plot(
-                data.time[mine],
+                places(data.time[data.where(observable=observable)], data.time[mine]),
                 data.residual[mine],
                 linestyle="none",
                 marker=style.MARKERS[k] if told_apart else "o",
