@@ -11,7 +11,7 @@ from typing import Any
 
 from idfit.errors import Finding, InputError
 from idfit.formats import child
-from idfit.formats.sbml_elements import Elements, elements_of
+from idfit.formats.sbml_elements import Elements, dangling, elements_of
 from idfit.formats.sbml_equations import Equations
 from idfit.formats.sbml_functions import written_out
 from idfit.formats.sbml_math import Refusals
@@ -139,13 +139,16 @@ def _imported(answer: dict[str, Any], file: str, keep: Collection[str]) -> SbmlI
     refusals.findings.raise_errors()
     if answer["model"] is None:
         raise InputError.of("", "holds no model", "give a file with a model", code="M02", file=file)
-    elements = written_out(elements_of(answer["model"]), refusals)
-    for rule in elements.algebraic:
-        words, remedy = (
-            "idfit solves no algebraic equations",
-            "solve it for one name and make it an assignment rule",
+    given = elements_of(answer["model"])
+    for line, element, name in dangling(given):
+        refusals.add(
+            line, element, f"names '{clipped(name)}', which the model does not have", "correct it", "M16"
         )
-        refusals.add(rule.line, "algebraic rule", words, remedy, "M12")
+    refusals.findings.raise_errors()
+    elements = written_out(given, refusals)
+    for rule in elements.algebraic:
+        remedy = "solve it for one name and make it an assignment rule"
+        refusals.add(rule.line, "algebraic rule", "idfit solves no algebraic equations", remedy, "M12")
     symbols = Symbols(elements, keep)
     equations = Equations(elements, symbols, refusals)
     equations.build()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,3 +150,23 @@ def _event(given: dict[str, Any]) -> Event:
     return Event(
         **{**given, "assignments": tuple(Formula(**a) for a in given["assignments"] if a["math"] is not None)}
     )
+
+
+def dangling(elements: Elements) -> Iterator[tuple[int, str, str]]:
+    """Line, element and id of what names something that the model does not have."""
+    places = {*elements.compartments, *elements.parameters, *elements.species, *elements.references}
+    for species in elements.species.values():
+        if species.compartment not in elements.compartments:
+            yield species.line, f"species '{species.id}'", species.compartment
+        if species.conversion not in (None, *elements.parameters):
+            yield species.line, f"species '{species.id}'", str(species.conversion)
+    if elements.conversion not in (None, *elements.parameters):
+        yield 0, "model", str(elements.conversion)
+    for reaction in elements.reactions.values():
+        for reference in (*reaction.reactants, *reaction.products):
+            if reference.species not in elements.species:
+                yield reference.line, f"reaction '{reaction.id}'", reference.species
+    formulas = [*elements.initial.values(), *elements.assignments.values(), *elements.rates.values()]
+    for formula in (*formulas, *(a for event in elements.events for a in event.assignments)):
+        if formula.id not in places:
+            yield formula.line, "a rule, initial assignment or event", formula.id

@@ -201,7 +201,7 @@ class Equations:
             return None
         if math.isinf(value):
             self.refusals.add(line, f"{what} '{clipped(given)}'", "is infinite", "give a finite value", "M28")
-            return None
+            return 0.0
         return value
 
     def _no_value(self, line: int, what: str, given: str) -> None:
@@ -270,11 +270,14 @@ class Equations:
             return f"({self.text(reference.math, reference.line, where)})"
         if reference.id in self.symbols.references:
             return self.name(reference.id)
-        if reference.stoichiometry is None:
+        number = self._finite(
+            reference.stoichiometry, reference.line, "species reference to", reference.species
+        )
+        if number is None:
             rule = f"does not say how much of '{clipped(reference.species)}' it takes or makes"
             self.refusals.add(reference.line, where, rule, "give the stoichiometry", "M19")
             return 0.0
-        return reference.stoichiometry
+        return number
 
     def _derivative(self, given: str) -> str | float:
         """The rate of change of a quantity (of a species: of what its name means)."""

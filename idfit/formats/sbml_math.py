@@ -20,15 +20,20 @@ _LOGIC, _COMPARISON, _UNARY = 0, 1, 4
 
 _RELATIONS = {"eq": "==", "neq": "!=", "lt": "<", "leq": "<=", "gt": ">", "geq": ">="}
 _LOGICAL = {"and": ("&&", "true"), "or": ("||", "false")}
+_TRIGONOMETRIC = ("sin", "cos", "tan", "sec", "csc", "cot")
 _FUNCTIONS = {
-    **dict.fromkeys(("exp", "ln", "abs", "min", "max")),
-    **dict.fromkeys(
-        f"{a}{f}{h}"
-        for a in ("", "arc")
-        for f in ("sin", "cos", "tan", "sec", "csc", "cot")
-        for h in ("", "h")
-    ),
+    "exp",
+    "ln",
+    "abs",
+    *(f"{a}{f}{h}" for a in ("", "arc") for f in _TRIGONOMETRIC for h in ("", "h")),
 }
+_OPERANDS = {
+    **dict.fromkeys((*_FUNCTIONS, "floor", "ceiling", "factorial", "not", "rateOf"), (1, 1)),
+    **dict.fromkeys(("/", "^", "root", "log", "quotient", "rem", "implies"), (2, 2)),
+    **dict.fromkeys(("min", "max", "piecewise"), (1, math.inf)),
+    "-": (1, 2),
+}
+"""The least and largest numbers of operands, where not any number will do."""
 
 
 class Unsupported(Exception):
@@ -140,6 +145,9 @@ class _Writer:
 
     def _write(self, formula: Math) -> tuple[str, int]:
         head, *parts = formula
+        least, most = _OPERANDS.get(head, (0, math.inf))
+        if not least <= len(parts) <= most:
+            raise Unsupported(f"contains '{head}' of {len(parts)} operands", "count them", "E11")
         match head:
             case "number":
                 return _number(parts[0])
@@ -160,8 +168,8 @@ class _Writer:
             case "delay":
                 remedy = "replace it by a chain of linear steps"
                 raise Unsupported("contains a delay, and delay equations are not solved", remedy, "M13")
-        if head in _FUNCTIONS and parts:
-            return self._call(_FUNCTIONS[head] or head, parts), _ATOM
+        if head in _FUNCTIONS or head in ("min", "max"):
+            return self._call(head, parts), _ATOM
         if head in _RELATIONS:
             return self._relation(_RELATIONS[head], parts)
         if head in _LOGICAL:
@@ -282,7 +290,7 @@ class _Writer:
         return self.write(parts[0]) if len(parts) == 1 else (self._call("piecewise", parts), _ATOM)
 
     def _rate(self, parts: list[Math]) -> tuple[str, int]:
-        if len(parts) != 1 or parts[0][0] != "name":
+        if parts[0][0] != "name":
             raise Unsupported("contains rateOf of something else than a name", "name a quantity", "E11")
         return self.naming.rate_of(parts[0][1]), _ATOM
 

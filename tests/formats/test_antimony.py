@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("antimony", reason="antimony is not installed")
@@ -53,6 +57,14 @@ def test_what_is_refused(text, line, words):
     (finding,) = raised.value.findings
     assert (finding.file, finding.line) == ("Antimony text", line)
     assert words in str(finding)
+
+
+def test_the_example_of_the_documentation(tmp_path, capsys):
+    page = Path(__file__).resolve().parents[2] / "docs" / "sbml.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "example.py").write_text(block, encoding="utf-8")
+    runpy.run_path(str(tmp_path / "example.py"))
+    assert 'A = "-_J0/default_compartment"' in capsys.readouterr().out
 
 
 def test_no_file_is_opened_even_if_a_text_names_one():

@@ -237,6 +237,12 @@ def test_delays_and_rates_of_assigned_quantities_are_refused_by_name():
         read_sbml_text(sbml(x, y, assignment("x", "time"), assignment("y", "rateOf(x)")))
 
 
+def test_operands_that_lack_in_the_body_of_a_function():
+    half = function("half", ["a"], "a/2").replace('<cn type="integer"> 2 </cn>', "")
+    with pytest.raises(InputError, match="assignment rule for 'x' - contains '/' of 1 operands"):
+        read_sbml_text(sbml(half, parameter("x", constant=False), assignment("x", "half(time)")))
+
+
 def test_functions_of_functions_are_bounded():
     grow = [function("f0", ["a"], "a + a")]
     grow += [function(f"f{i}", ["a"], f"f{i - 1}(a) * f{i - 1}(a)") for i in range(1, 40)]
