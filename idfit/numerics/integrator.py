@@ -288,7 +288,8 @@ def run(
             if changed:
                 h_next = -1.0
         seen = _LONG_AGO if is_start else t
-        if switching and (at_boundary or not has_begun):
+        # at the last time a switch may be exactly at its root, which no later step would tell
+        if switching and (at_boundary or not has_begun or t >= t_end):
             if boundary < last_boundary:
                 z[Z_SEGMENT] = 0.5 * (t + boundaries[boundary])
             else:

@@ -30,8 +30,6 @@ REFUSED = {
     "01811": "infinite",
     "01813": "notanumber",
 }
-# a step at the very last time, which the integrator does not look at any more
-AT_THE_LAST_TIME = ("01277", "01496")
 UNUSUAL = (
     "0D-Compartment",
     "AssignedVariableStoichiometry",
@@ -106,8 +104,6 @@ def cases() -> list:
             seen[tag] += 1
             chosen |= seen[tag] <= FIRST_OF_A_KIND
         marks = [] if chosen else [pytest.mark.slow]
-        if path.name in AT_THE_LAST_TIME:
-            marks.append(pytest.mark.xfail(reason="switches at the last time are not crossed"))
         found.append(pytest.param(case, marks=marks, id=path.name))
     return found
 

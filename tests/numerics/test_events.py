@@ -162,6 +162,10 @@ class TestSemantics:
         assert self.values_of([("t >= 0", {"x": 7})]) == [1, 1, 1]
         assert self.values_of([late]) == [7, 7, 7]
 
+    def test_an_event_exactly_at_the_last_output_happens(self):
+        problem = with_events({"x": "1", "y": "0"}, {}, {"k": 1.0}, self.TIMES, [("x >= 2", {"y": 1})], ["y"])
+        assert list(evaluated(problem)[0]) == [0, 0, 1]
+
     def test_priorities_decide_among_simultaneous_events(self):
         events = [
             Event(parse("t >= 1"), (("x", parse("2*x")),), priority=parse("1"), from_trigger=False),
