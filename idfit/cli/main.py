@@ -11,7 +11,7 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import typer
 
-from idfit.cli import check, demo, fisher, fit, new, profile, report, run, simulate, status
+from idfit.cli import check, convert, demo, fisher, fit, new, profile, report, run, simulate, status
 
 app = typer.Typer(
     name="idfit",
@@ -31,6 +31,7 @@ for _command in (
     run.resume,
     status.status,
     report.report,
+    convert.convert,
     demo.demo,
 ):
     app.command()(_command)

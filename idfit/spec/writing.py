@@ -171,10 +171,15 @@ def _put(parameter: Any, value: float) -> None:
 
 
 def write_measurements(table: MeasurementTable, path: str | os.PathLike[str]) -> None:
-    """Write measurements as CSV that `read_measurements` reads back to the same rows.
+    """Write measurements as CSV (`measurements_csv`). The file appears complete or not at all."""
+    write_whole(FilePath(path), measurements_csv(table))
+
+
+def measurements_csv(table: MeasurementTable) -> str:
+    """Measurements as CSV that `read_measurements` reads back to the same rows.
 
     Texts that a spreadsheet would take for a formula (beginning with ``= + - @``) get an apostrophe in front,
-    which reading takes off again. The file appears complete or not at all.
+    which reading takes off again.
     """
     columns: dict[str, Iterable[str]] = {
         "condition": map(_guarded, table.condition),
@@ -193,7 +198,7 @@ def write_measurements(table: MeasurementTable, path: str | os.PathLike[str]) ->
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    write_whole(FilePath(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _guarded(text: str) -> str:
