@@ -76,18 +76,20 @@ def simulate(
 
 
 def _curves(study: xr.DataTree) -> str:
-    """The curves as CSV, tidy like data."""
+    """The curves as CSV, tidy like data; those of the states where the model has no observables."""
     from idfit.reporting.tables import guard
 
     simulation = study["simulation"].to_dataset()
+    observed = bool(simulation.sizes["trajectory_observable"])
+    values, dim = ("trajectory", "trajectory_observable") if observed else ("state_trajectory", "state")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["condition", "time", "observable", "value"])
+    writer.writerow(["condition", "time", "observable" if observed else "state", "value"])
     for condition in simulation["trajectory_condition"].values.tolist():
         at = simulation.sel(trajectory_condition=condition)
         times = at["trajectory_time"].values.tolist()
-        for observable in at["trajectory_observable"].values.tolist():
-            values = at["trajectory"].sel(trajectory_observable=observable).values.tolist()
-            names = guard(condition), guard(observable)
-            writer.writerows([names[0], t, names[1], v] for t, v in zip(times, values, strict=True))
+        for name in at[dim].values.tolist():
+            curve = at[values].sel({dim: name}).values.tolist()
+            labels = guard(condition), guard(name)
+            writer.writerows([labels[0], t, labels[1], v] for t, v in zip(times, curve, strict=True))
     return text.getvalue().rstrip()

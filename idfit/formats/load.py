@@ -9,7 +9,9 @@ from typing import Literal
 
 from idfit.errors import Finding, InputError
 from idfit.problem import Problem, build
+from idfit.spec.check import check_into
 from idfit.spec.files import MAX_MODEL_BYTES, read_text
+from idfit.spec.findings import Findings, Positions
 from idfit.spec.measurements import Missing
 from idfit.spec.reading import read_problem
 from idfit.spec.schema import ProblemSpec
@@ -24,16 +26,6 @@ FORMATS: dict[str, Format] = {
     ".sbml": "sbml",
     ".ant": "antimony",
     ".antimony": "antimony",
-}
-_EQUATIONS_ALONE = (
-    "has no observables, so measurements cannot belong to it",
-    "write it as TOML with `idfit convert {model} --to toml --out FOLDER`, add observables and bounds there, "
-    "and give that model with {data}",
-)
-_TAKE_NO_DATA = {
-    "petab": ("names its measurements itself, and a data file is given too", "leave {data} out"),
-    "sbml": _EQUATIONS_ALONE,
-    "antimony": _EQUATIONS_ALONE,
 }
 
 
@@ -57,23 +49,44 @@ def read(
     kind = format_of(name)
     if kind == "toml":
         return read_problem(name, data, missing=missing)
-    if data is not None:
-        rule, remedy = _TAKE_NO_DATA[kind]
-        remedy = remedy.format(model=name, data=os.fspath(data))
-        raise InputError.of("", rule, remedy, code="M29", file=name)
-    # libraries of other formats load only for files in these
     if kind == "petab":
-        from idfit.formats.petab import read_petab
+        from idfit.formats.petab import read_petab  # libraries load only for files that need them
 
+        _refuse_data(name, data, "names its measurements itself, and a data file is given too")
         return read_petab(name)
+    rule = "has no observables, so measurements cannot belong to it"
+    _refuse_data(name, data, rule, equations_alone(name, "the data"))
+    return _equations(name, kind)
+
+
+def _equations(name: str, kind: Format) -> tuple[ProblemSpec, list[Finding]]:
+    """A model of equations alone; what is wrong with its equations is told with its name."""
+    notices: list[Finding] = []
     if kind == "sbml":
         from idfit.formats.sbml import read_sbml_model
 
         found = read_sbml_model(Path(name))
-        return found.spec, list(found.notices)
-    from idfit.formats.antimony import read_antimony
+        spec, notices = found.spec, list(found.notices)
+    else:
+        from idfit.formats.antimony import read_antimony
 
-    return read_antimony(Path(name)), []
+        spec = read_antimony(Path(name))
+    findings = Findings(Positions(name))
+    check_into(spec, findings)
+    return spec, notices + findings.raise_errors()
+
+
+def equations_alone(model: str, data: str) -> str:
+    """What to do with a model of equations alone to fit it to data."""
+    convert = f"`idfit convert {model} --to toml --out FOLDER`"
+    return (
+        f"write it as TOML with {convert}, add observables and bounds there, and give that model with {data}"
+    )
+
+
+def _refuse_data(model: str, data: object, rule: str, remedy: str = "leave the data out") -> None:
+    if data is not None:
+        raise InputError.of(f"data {data}", rule, remedy, code="M29", file=model)
 
 
 def format_of(model: str | os.PathLike[str]) -> Format:

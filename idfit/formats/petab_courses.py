@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -149,8 +148,3 @@ class _Reading:
 def _evaluated(expression: Any, value: Callable[[str], sympy.Expr]) -> sympy.Expr:
     """The expression with values for all names, all at once."""
     return expression.xreplace({sympy.Symbol(n): value(n) for n in names_in(expression)})
-
-
-def number_of(value: Any) -> float | None:
-    """The number that an expression is; None if it depends on anything."""
-    return float(value) if value.is_number and math.isfinite(float(value)) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -95,11 +96,17 @@ class Ready:
 
     def text(self, expression: sympy.Expr) -> str:
         """An expression in ids as a formula of PEtab. Errors: `InputError`."""
-        return petab_formula(to_text(expression), self.time)
+        number = number_of(expression)
+        return petab_formula(to_text(expression) if number is None else number, self.time)
 
     def equations(self) -> ProblemSpec:
         """The equations alone, in ids."""
         return renamed(self.tied, self.entity)
+
+
+def number_of(value: Any) -> float | None:
+    """The number that an expression is; None if it depends on anything."""
+    return float(value) if value.is_number and math.isfinite(float(value)) else None
 
 
 def changed_names(spec: ProblemSpec) -> set[str]:

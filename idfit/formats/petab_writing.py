@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 import sympy
 
 from idfit.errors import Finding, InputError
-from idfit.formats.petab_courses import number_of
-from idfit.formats.petab_naming import Ready
+from idfit.formats.petab_naming import Ready, number_of
 from idfit.formats.petab_written_experiments import Experiments, Rows, experiments_1, experiments_2
 from idfit.formats.petab_written_observables import measurement_rows, observables_of
 from idfit.formats.petab_written_parameters import parameter_rows
 from idfit.formats.sbml_writing import equation_formulas, to_sbml, used_names
 from idfit.spec.findings import Findings, listed
-from idfit.spec.schema import ProblemSpec
+from idfit.spec.schema import NoiseColumn, ProblemSpec
 
 VERSIONS = (1, 2)
 PROBLEM_FILE = "problem.yaml"
@@ -136,6 +135,7 @@ def _tell_lost(ready: Ready, findings: Findings) -> None:
         "are names that PEtab cannot have, or gives to something else",
     )
     used = {c for o in spec.observables.values() for c in (*o.per.values(), *o.columns.values())}
+    used |= {o.noise.column for o in spec.observables.values() if isinstance(o.noise, NoiseColumn)}
     used |= {p.per for p in spec.parameters.values() if p.per} | {"datasetId"}
     notice((c for c in spec.measurements.columns if c not in used), "are columns of the data, left out")
 

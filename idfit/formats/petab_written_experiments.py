@@ -12,8 +12,8 @@ from idfit.errors import InputError
 from idfit.expressions import names_in, to_text
 from idfit.formats.ids import Ids
 from idfit.formats.mathml import number_text
-from idfit.formats.petab_courses import Changes, Course, courses, number_of
-from idfit.formats.petab_naming import Ready
+from idfit.formats.petab_courses import Changes, Course, courses
+from idfit.formats.petab_naming import Ready, number_of
 from idfit.formats.sbml_writing import time_name
 from idfit.spec.check_names import declared
 from idfit.spec.findings import Findings, clipped, listed

@@ -13,9 +13,8 @@ from idfit.expressions import names_in, parse, to_text
 from idfit.formats.formula_text import substituted
 from idfit.formats.ids import Ids
 from idfit.formats.mathml import Formula, number_text
-from idfit.formats.petab_courses import number_of
 from idfit.formats.petab_formulas import petab_formula
-from idfit.formats.petab_naming import Ready
+from idfit.formats.petab_naming import Ready, number_of
 from idfit.formats.petab_written_experiments import Rows
 from idfit.spec.check_names import declared
 from idfit.spec.findings import Findings, clipped
@@ -159,7 +158,7 @@ class _Writing:
             }
             if not parts:
                 return text
-            text = substituted(text, parts)
+            text = parts.get(text) or substituted(text, parts)
 
     @cached_property
     def _others(self) -> set[str]:

@@ -200,7 +200,7 @@ def _what_was_computed(study: xr.DataTree) -> dict:
     """Provenance: what it takes to compute the same again."""
     fit = reading.group(study, "fit")
     versions = reading.json_attribute(study, "versions")
-    facts = [("Command", reading.attribute(study, "command"), "code")]
+    facts = [(label, reading.attribute(study, label.lower()), "code") for label in ("Command", "Files")]
     for label, name in (
         ("Local optimiser", "optimizer"),
         ("Starting points", "sampling"),

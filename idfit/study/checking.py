@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idfit.errors import Finding, InputError
-from idfit.formats.load import read
+from idfit.formats.load import equations_alone, format_of, read
 from idfit.optimize.fit import find_optimizer, noise_parameters
 from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, Quantity, build
@@ -28,6 +28,8 @@ def read_and_check(recipe: Recipe) -> tuple[Problem, list[Finding]]:
     errors += [finding for finding in findings if finding.severity == "error"]
     if not len(spec.measurements):
         rule, remedy = "has no measurements to fit", "give a data file, or simulate the model"
+        if format_of(recipe.model) in ("sbml", "antimony"):
+            remedy = equations_alone(recipe.model, "data")
         errors.append(Finding(recipe.model, 0, 0, "", rule, remedy))
     problem = build(spec)
     if not len(problem.parameters):

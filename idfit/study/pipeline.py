@@ -233,11 +233,11 @@ def _attrs(problem: Problem, recipe: Recipe, command: str, findings: list[Findin
     assert recipe.seed is not None
     attrs = root_attrs(
         problem.spec,
+        recipe,
         seed=recipe.seed,
         rtol=recipe.solver.rtol,
         atol=recipe.solver.atol,
         command=command,
-        hash_recipe=recipe.digest(),
     )
     return attrs | {
         "name": recipe.name or attrs["name"] or Path(recipe.model).stem,

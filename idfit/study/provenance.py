@@ -7,11 +7,13 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from idfit.results import SCHEMA_VERSION
 from idfit.spec.schema import ProblemSpec
 from idfit.spec.writing import hashes, to_toml
+from idfit.study.recipe import Recipe
 
 _PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "sympy", "xarray", "h5netcdf", "lmfit", "pint")
 
@@ -21,9 +23,9 @@ def idfit_version() -> str:
 
 
 def root_attrs(
-    spec: ProblemSpec, *, seed: int, rtol: float, atol: float, command: str, hash_recipe: str = ""
+    spec: ProblemSpec, recipe: Recipe, *, seed: int, rtol: float, atol: float, command: str
 ) -> dict[str, Any]:
-    """The attributes of a study's root. Nothing in them depends on when or how fast it ran."""
+    """The attributes of a study's root. Nothing in them depends on when, where or how fast it ran."""
     digests = hashes(spec)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -32,7 +34,8 @@ def root_attrs(
         "model_toml": to_toml(spec),
         "hash_model": digests["model"],
         "hash_data": digests["data"],
-        "hash_recipe": hash_recipe,
+        "hash_recipe": recipe.digest(),
+        "files": ", ".join(Path(path).name for path in (recipe.model, recipe.data) if path),
         "seed": seed,
         "rtol": rtol,
         "atol": atol,

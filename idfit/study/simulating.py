@@ -46,7 +46,7 @@ def simulate_recipe(
 
     def computed() -> xr.DataTree:
         groups = {"problem": problem_dataset(problem), "simulation": simulate(problem, times=grid, **solver)}
-        attrs = root_attrs(spec, seed=0, command=means.command, hash_recipe=recipe.digest(), **solver)
+        attrs = root_attrs(spec, recipe, seed=0, command=means.command, **solver)
         attrs |= {"name": spec.name or Path(recipe.model).stem, "findings": "\n".join(map(str, findings))}
         return study_of(groups, attrs)
 
