@@ -7,11 +7,19 @@ import numpy as np
 import idfit
 
 
-def network(n_states: int = 30, n_reactions: int = 40, seed: int = 1) -> idfit.Problem:
-    """Reactions A -> B, A + B -> C and C -> A + B between random species; every rate constant is estimated.
+def network(
+    n_states: int = 30,
+    n_reactions: int = 40,
+    seed: int = 1,
+    *,
+    reach: int | None = None,
+    n_estimated: int | None = None,
+) -> idfit.Problem:
+    """Reactions A -> B, A + B -> C and C -> A + B between random species.
 
-    Every third species is measured at ten times with noise drawn from the seed. The rates spread over two
-    decades.
+    reach : how far apart (in number, round a ring) the species of a reaction may be; None for any.
+    n_estimated : how many rate constants are estimated, evenly spread; None for all. Every third species is
+    measured at ten times with noise drawn from the seed. The rates spread over two decades.
     """
     rng = np.random.default_rng(seed)
     states = [f"s{i}" for i in range(n_states)]
@@ -20,7 +28,10 @@ def network(n_states: int = 30, n_reactions: int = 40, seed: int = 1) -> idfit.P
     for r in range(n_reactions):
         # the first reactions form a chain, so that every species takes part
         a = states[r % n_states]
-        b, c = rng.choice([s for s in states if s != a], 2, replace=False)
+        near = states
+        if reach is not None:
+            near = [states[(r + k) % n_states] for k in range(-reach, reach + 1)]
+        b, c = rng.choice([s for s in near if s != a], 2, replace=False)
         rate = f"k{r}"
         rates[rate] = float(10 ** rng.uniform(-1.5, 0.5))
         kind = r % 3
@@ -50,4 +61,7 @@ def network(n_states: int = 30, n_reactions: int = 40, seed: int = 1) -> idfit.P
         parameters={k: {"value": v, "min": 1e-4, "max": 1e3, "scale": "log10"} for k, v in rates.items()},
         noise={f"y_{s}": 0.02 for s in states[::3]},
     )
+    if n_estimated is not None:
+        kept = {f"k{r}" for r in np.linspace(0, n_reactions - 1, n_estimated).astype(int)}
+        problem = problem.fix(**{k: v for k, v in rates.items() if k not in kept})
     return idfit.simulate_data(problem, seed=seed)

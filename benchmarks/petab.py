@@ -1,4 +1,4 @@
-"""Published problems read from PEtab: idfit beside the stored times of a peer, and what multistart fits reach.
+"""Published problems read from PEtab: idfit beside the stored times of a peer, and what fits of them reach.
 
 The problems, and the peer's times (AMICI 1.0.1, compiled C++, on another machine), are in the folder
 that IDFIT_REFERENCES names.

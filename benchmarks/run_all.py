@@ -12,14 +12,18 @@ import datetime
 import boehm
 import engine
 import other_engines
+import petab
 import profiles
 import python_share
+import scale
 import sensitivities
 import startup
 import threads
 from measuring import ROOT, goal_table
 
-ALL = (sensitivities, engine, other_engines, python_share, boehm, profiles, threads, startup)
+ALL = (
+    sensitivities, engine, other_engines, python_share, boehm, profiles, petab, scale, threads, startup,
+)  # fmt: skip
 
 
 def main() -> None:
