@@ -7,7 +7,7 @@ from typing import Literal
 
 from idfit.errors import Finding
 from idfit.formats.petab_writing import PROBLEM_FILE, to_petab
-from idfit.formats.sbml_writing import to_sbml
+from idfit.formats.sbml_writing import to_sbml, value_of
 from idfit.spec.findings import Findings, listed
 from idfit.spec.schema import ProblemSpec
 from idfit.spec.writing import measurements_csv, to_toml
@@ -66,6 +66,6 @@ def _tell_equations_alone(spec: ProblemSpec, findings: Findings) -> None:
     if lost:
         rule = "are not in the file: SBML holds equations and values"
         findings.in_row("", 0, listed(lost), rule, "--to petab holds them too", "M29", "notice")
-    unknown = [n for n in estimated if (p := spec.parameters[n]).value is None and p.min != p.max]
+    unknown = [n for n in estimated if value_of(spec.parameters[n]) is None]
     if unknown:
         findings.in_row("", 0, listed(unknown), "have no value in the file either", "", "M19", "notice")

@@ -8,6 +8,7 @@ from idfit.formats.mathml import number_text
 from idfit.formats.petab_naming import Ready
 from idfit.formats.petab_parameters import PRIORS_1, PRIORS_2, SCALES
 from idfit.formats.petab_written_experiments import Rows
+from idfit.formats.sbml_writing import value_of
 from idfit.spec.check_names import copy_of
 from idfit.spec.check_parameters import is_estimated
 from idfit.spec.findings import Findings, listed
@@ -89,11 +90,8 @@ def _row_2(name: str, parameter: ParameterSpec, findings: Findings) -> dict[str,
 
 
 def _values(parameter: ParameterSpec) -> dict[str, str]:
-    value = parameter.value
-    if value is None and parameter.min == parameter.max:
-        value = parameter.min
     bounds = (parameter.min, parameter.max) if is_estimated(parameter) else (None, None)
-    cells = {"lowerBound": bounds[0], "upperBound": bounds[1], "nominalValue": value}
+    cells = {"lowerBound": bounds[0], "upperBound": bounds[1], "nominalValue": value_of(parameter)}
     return {k: "" if v is None else number_text(v) for k, v in cells.items()}
 
 

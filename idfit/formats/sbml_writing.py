@@ -93,6 +93,13 @@ def is_number(formula: Formula) -> bool:
     return not isinstance(formula, str) or is_plain_number(formula)
 
 
+def value_of(parameter: ParameterSpec) -> float | None:
+    """The value that a parameter has as long as nothing estimates it."""
+    if parameter.value is None and parameter.min == parameter.max:
+        return parameter.min
+    return parameter.value
+
+
 def used_names(formulas: Iterable[Formula], spec: ProblemSpec) -> set[str]:
     """The names in formulas, and through ties and assignments."""
     pending = [name for formula in formulas for name in names_in(parse(formula))]
@@ -210,7 +217,7 @@ class _Writing:
     # parameters -------------------------------------------------------------------------------------------
 
     def _parameters(self) -> Iterator[Element]:
-        values = {name: p.value if p.min != p.max else p.min for name, p in self._own_parameters().items()}
+        values = {name: value_of(p) for name, p in self._own_parameters().items()}
         values |= {k: v for k, v in self.spec.constants.items() if k in self.wanted}
         for name, value in values.items():
             if name not in self.compartments:
