@@ -106,7 +106,8 @@ def kernel(function: Callable | None = None, *, inline: bool = False, inner: boo
     before = getattr(config, _FOLDER)
     setattr(config, _FOLDER, str(kernel_directory()))
     try:
-        return numba.njit(
+        compiler: Any = numba.njit  # its own annotations leave out the wrappers
+        return compiler(
             nogil=True,
             cache=True,
             error_model="numpy",
