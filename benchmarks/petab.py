@@ -31,18 +31,18 @@ RATIO_GOAL, READY_GOAL = 10.0, 1.0
 SEED, NEAR = 1, 0.1
 #: starts of a problem, chosen by the CPU seconds that one takes: at most about a minute in all
 STARTS = {
-    "Armistead_CellDeathDis2024": 8,
+    "Armistead_CellDeathDis2024": 200,
     "Bertozzi_PNAS2020": 200,
     "Blasi_CellSystems2016": 200,
     "Boehm_JProteomeRes2014": 200,
-    "Brannmark_JBC2010": 60,
-    "Crauste_CellSystems2017": 400,
-    "Fujita_SciSignal2010": 30,
-    "Oliveira_NatCommun2021": 300,
+    "Brannmark_JBC2010": 50,
+    "Crauste_CellSystems2017": 200,
+    "Fujita_SciSignal2010": 200,
+    "Oliveira_NatCommun2021": 200,
     "Perelson_Science1996": 200,
-    "Schwen_PONE2014": 40,
-    "Zhao_QuantBiol2020": 60,
-    "Zheng_PNAS2012": 40,
+    "Schwen_PONE2014": 50,
+    "Zhao_QuantBiol2020": 100,
+    "Zheng_PNAS2012": 50,
 }
 #: published optima that a multistart has to reach
 ASKED = {
@@ -164,9 +164,8 @@ def nominal_tables(names: Sequence[str]) -> tuple[list[Table], list[Goal]]:
         ("problem", "nllh error, rtol 1e-8", "gradient error", "nllh error, 1e-12", "gradient error",
          "fails at", "CPU ms", "AMICI ms", "ratio", "import and read s", "ready, CPU s", "elapsed s"),
         rows,
-        "Relative errors against AMICI's stored values without priors. CPU ms: value and gradient at rtol "
-        "1e-8; AMICI's times are stored ones. Ready: a fresh process until the first gradient, machine code on "
-        "disk.",
+        "Relative errors against AMICI's stored values without priors. CPU ms: value and gradient at rtol 1e-8. "
+        "Ready: a fresh process until the first gradient, machine code on disk. AMICI's times are stored ones.",
     )  # fmt: skip
     slowest = max(slow, key=lambda name: slow[name])
     least, median = min(ratios, key=lambda name: ratios[name]), float(np.median(list(ratios.values())))
