@@ -6,14 +6,17 @@ import contextlib
 import io
 import re
 import runpy
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 import tomlkit
+from typer.testing import CliRunner
 
 import idfit
+from idfit.cli.main import app
 from idfit.results import Status
 from idfit.study.recipe import read_recipe
 
@@ -129,6 +132,25 @@ def test_python_examples_print_what_their_comments_say(tmp_path, monkeypatch):
     with contextlib.redirect_stdout(printed):
         runpy.run_path("examples.py")
     assert printed.getvalue().splitlines() == expected_lines(script)
+
+
+def test_commands_on_other_formats_do_their_work(tmp_path, monkeypatch):
+    """All of them in the order of the page, then what it does from Python."""
+    pytest.importorskip("libsbml")
+    text = (DOCS / "formats.md").read_text(encoding="utf-8")
+    for folder in ("models", "data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    commands = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    assert len(commands) == 10
+    for command in commands:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, f"{command}: {result.output}"
+    (tmp_path / "examples.py").write_text("\n".join(blocks(text, "python")), encoding="utf-8")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path("examples.py")
+    assert printed.getvalue().splitlines() == expected_lines((tmp_path / "examples.py").read_text("utf-8"))
 
 
 def test_the_table_of_fates_is_that_of_the_code():
