@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -76,10 +77,14 @@ class Ready:
         """Whether an assignment depends on one of the names."""
         return bool(used_names([definition_of(name, self.spec)], self.spec) & names)
 
-    def values(self, number: int) -> dict[str, sympy.Expr]:
+    def values(self, number: int) -> Mapping[str, sympy.Expr]:
         """What the formal parameters stand for in a map of the resolution, in ids."""
-        entries = self.resolution.maps[number]
-        return {n: self.outer(i) for n, i in zip(self.resolution.formal, entries, strict=True)}
+        return self._values[number]
+
+    @cached_property
+    def _values(self) -> list[dict[str, sympy.Expr]]:
+        formal = self.resolution.formal
+        return [dict(zip(formal, map(self.outer, m), strict=True)) for m in self.resolution.maps]
 
     def outer(self, number: int) -> sympy.Expr:
         return self._outer[number]

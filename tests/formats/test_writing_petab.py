@@ -6,6 +6,7 @@ What a version of the format cannot say is refused by name, never left out of th
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -73,6 +74,50 @@ def test_published_problems_keep_their_likelihood(name, target, tmp_path):
     theta = problem.parameters.nominal_scaled + rng.normal(0, 0.01, len(problem.parameters))
     natural = dict(zip(problem.parameters.names, problem.parameters.to_natural(theta), strict=True))
     assert value(again, natural) == pytest.approx(value(problem, natural), rel=1e-7)
+
+
+SUITE = [f"v1.0.0/sbml/{n:04}" for n in range(1, 21)]
+SUITE += [f"v2.0.0/sbml/{n:04}" for n in range(1, 33) if n != 19]
+IMPOSSIBLE = {
+    "petab": {"petab_benchmark/Schwen_PONE2014": "normal of the scaled parameter"},
+    "petab1": {
+        "petab_test_suite/v2.0.0/sbml/0016": "does not say which comes first",
+        "petab_test_suite/v2.0.0/sbml/0018": "begins at 10",
+        "petab_test_suite/v2.0.0/sbml/0026": "is a formula",
+        "petab_test_suite/v2.0.0/sbml/0027": "is a formula",
+        "petab_test_suite/v2.0.0/sbml/0029": "begins at 5",
+        "petab_test_suite/v2.0.0/sbml/0030": "does not say which comes first",
+    },
+}
+"""What a version cannot say, and with what words."""
+
+
+def problem_files() -> list[str]:
+    root = Path(REFERENCES or ".")
+    published = sorted(p.name for p in (root / "petab_benchmark").glob("*_*") if p.is_dir())
+    return [f"petab_benchmark/{n}" for n in published] + [f"petab_test_suite/{n}" for n in SUITE]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REFERENCES, reason="IDFIT_REFERENCES is not set: the PEtab problems are not known")
+@pytest.mark.parametrize("target", ["petab", "petab1"])
+@pytest.mark.parametrize("name", problem_files())
+def test_every_reference_keeps_its_likelihood_or_is_refused_by_name(name, target, tmp_path):
+    folder = Path(REFERENCES or ".") / name
+    (path,) = [p for p in folder.glob("*.yaml") if not re.search("_solution|_test_", p.name)]
+    problem = load(path)
+    if words := IMPOSSIBLE[target].get(name):
+        with pytest.raises(InputError, match=words):
+            written(problem.spec, target, tmp_path)
+        return
+    again = written(problem.spec, target, tmp_path)
+    assert again.parameters.names == problem.parameters.names
+    tight = 1e-13 if "Crauste" in name else 1e-11
+    values = [
+        p.objective(tight, tight * 1e-4)(p.parameters.to_scaled(problem.parameters.nominal), 0).nllh
+        for p in (problem, again)
+    ]
+    assert values[1] == pytest.approx(values[0], rel=1e-8)
 
 
 EVENTS = {
