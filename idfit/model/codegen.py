@@ -25,9 +25,12 @@ _INTRINSICS = {"exp": "llvm.exp.f64", "log": "llvm.log.f64", "sin": "llvm.sin.f6
                "ceil": "llvm.ceil.f64"}  # fmt: skip
 _LIBM = ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf")
 _COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
-# a basic block of many thousands of instructions makes LLVM's register allocation slow: outputs are emitted
-# in parts
-_PART = 1500
+# LLVM's vectoriser and register allocation take more than linear time in the length of a basic block, so
+# outputs are emitted in parts of about so many nodes; in longer ones where short ones would repeat too much
+_PARTS = (200, 1500)
+# how often a node, and one that is more than sums and products, may be emitted on average
+_MOST_REPEATED, _MOST_REPEATED_CALLS = 3.0, 1.1
+_CHEAP = ("const", "var", "sum", "prod")
 _LARGEST_ROOT_POWER = 32
 
 
@@ -167,25 +170,37 @@ class _Body:
         return self.product([self.roots[base], *([self.power(base, whole)] if whole else [])])
 
 
+def _parts(graph: Graph, outputs: Sequence[Node]) -> list[tuple[int, int, set[Node]]]:
+    """Ranges of outputs that are computed together, with the nodes of each."""
+    parts: list[tuple[int, int, set[Node]]] = []
+    for size in _PARTS:
+        parts, position = [], 0
+        while position < len(outputs) or not parts:
+            end, reach = position, set()
+            while end < len(outputs) and len(reach) < size:
+                reach.update(graph.below([outputs[end]]))
+                end += 1
+            parts.append((position, end, reach))
+            position = end
+        emitted = [n for _, _, reach in parts for n in reach]
+        calls = [n for n in emitted if graph.kind[n] not in _CHEAP]
+        repeated = len(emitted) > _MOST_REPEATED * len(set(emitted))
+        if not repeated and len(calls) <= _MOST_REPEATED_CALLS * len(set(calls)):
+            break
+    return parts
+
+
 def _function_text(name: str, graph: Graph, outputs: Sequence[Node]) -> tuple[str, set[str]]:
     parts: list[str] = []
     used: set[str] = set()
-    position = 0
-    while position < len(outputs) or not parts:
-        end, reach = position, set()
-        while end < len(outputs) and (end == position or len(reach) < _PART):
-            reach.update(graph.below([outputs[end]]))
-            end += 1
+    for start, end, reach in _parts(graph, outputs):
         body = _Body(graph)
         for node in sorted(reach):
             body.names[node] = body.emit(node)
-        for index in range(position, end):
+        for index in range(start, end):
             body.store(index, outputs[index])
         used |= body.used
         parts.append("\n".join(body.lines))
-        position = end
-        if not outputs:
-            break
     arguments = "(ptr noalias nocapture %out, ptr noalias nocapture readonly %in)"
     if len(parts) == 1:
         return f"define void @{name}{arguments} {{\n{parts[0]}\n  ret void\n}}\n", used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import os
 import subprocess
@@ -20,6 +21,8 @@ from hypothesis import strategies as st
 from idfit.errors import InputError
 from idfit.expressions import parse
 from idfit.model import Model, Readout, compile_formulas, compile_model
+from idfit.model.codegen import _parts
+from idfit.model.graph import Graph
 from idfit.numerics.arguments import Z_HD, Z_SEGMENT, Z_STATES, Z_TIME
 
 STATES, PARAMETERS = ("x", "y"), ("k", "n")
@@ -461,6 +464,43 @@ def test_a_network_of_a_hundred_states_compiles_in_seconds():
         for e in model.odes
     ]
     np.testing.assert_allclose(rhs, expected, rtol=1e-12, atol=1e-13)
+
+
+def n_emitted(graph, outputs) -> int:
+    """Nodes in all parts of a function; every output stands in one part, with all that it needs."""
+    parts = _parts(graph, outputs)
+    assert [i for start, end, _ in parts for i in range(start, end)] == list(range(len(outputs)))
+    assert all(set(graph.below(outputs[start:end])) == reach for start, end, reach in parts)
+    return sum(len(reach) for _, _, reach in parts)
+
+
+def test_long_functions_are_generated_in_short_parts():
+    graph = Graph(500)
+    v = graph.variables
+    outputs = [graph.multiply([(a, 1), (b, 1)]) for a, b in itertools.pairwise(v)]
+    assert max(len(reach) for _, _, reach in _parts(graph, outputs)) < 210
+    assert n_emitted(graph, outputs) < 1.1 * len(graph.below(outputs))
+
+
+def test_a_long_formula_in_many_outputs_is_not_computed_in_every_part():
+    graph = Graph(400)
+    trunk = graph.variables[0]
+    for v in graph.variables[1:]:
+        trunk = graph.add([(1.0, graph.power(trunk, 2)), (1.0, v)])
+    outputs = [graph.multiply([(trunk, 1), (v, 1)]) for v in graph.variables]
+    assert n_emitted(graph, outputs) < 2 * len(graph.below(outputs))
+
+
+def test_functions_in_many_outputs_are_not_called_in_every_part():
+    graph = Graph(1000)
+    v = graph.variables
+    shared = [graph.function("exp", a) for a in v[:10]]
+    outputs = [
+        graph.multiply([(shared[i % 10], 1), (a, 1), (b, 1)])
+        for i, (a, b) in enumerate(itertools.pairwise(v))
+    ]
+    emitted = [n for _, _, reach in _parts(graph, outputs) for n in reach]
+    assert sum(graph.kind[n] == "exp" for n in emitted) <= 20
 
 
 def test_mpmath_is_the_judge_of_the_error_function():
