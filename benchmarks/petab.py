@@ -69,8 +69,8 @@ def measure() -> tuple[list[Table], list[Goal]]:
             name, f"{error:.0e}", ", ".join(fails) or "none", f"{ready[-1]:.2f}", f"{ms:.2f}", f"{peer:.1f}",
             f"{peer / ms:.1f}",
         ))  # fmt: skip
-    columns = ("problem", "nllh error", "failures", "ready in a warm process (CPU s)", "value + gradient (ms)", "peer (ms)",
-               "ratio")  # fmt: skip
+    columns = ("problem", "nllh error", "failures", "ready in a warm process (CPU s)",
+               "value + gradient (ms)", "peer (ms)", "ratio")  # fmt: skip
     table = Table("PEtab problems at the nominal parameters, rtol 1e-8", columns, rows)
     goals = [
         Goal("PEtab problems: median ratio to the peer", f"{np.median(ratios):.1f}", ">= 10",
