@@ -14,12 +14,14 @@ def network(
     *,
     reach: int | None = None,
     n_estimated: int | None = None,
+    simulated: bool = True,
 ) -> idfit.Problem:
     """Reactions A -> B, A + B -> C and C -> A + B between random species.
 
     reach : how far apart (in number, round a ring) the species of a reaction may be; None for any.
     n_estimated : how many rate constants are estimated, evenly spread; None for all. Every third species is
     measured at ten times with noise drawn from the seed. The rates spread over two decades.
+    simulated : False leaves every measured value at 1, so that nothing has been compiled yet.
     """
     rng = np.random.default_rng(seed)
     states = [f"s{i}" for i in range(n_states)]
@@ -64,4 +66,4 @@ def network(
     if n_estimated is not None:
         kept = {f"k{r}" for r in np.linspace(0, n_reactions - 1, n_estimated).astype(int)}
         problem = problem.fix(**{k: v for k, v in rates.items() if k not in kept})
-    return idfit.simulate_data(problem, seed=seed)
+    return idfit.simulate_data(problem, seed=seed) if simulated else problem
