@@ -144,6 +144,21 @@ class Verdict(Code):
         )  # fmt: skip
 
 
+class StructuralVerdict(Code):
+    """What ideal data of the kind in question determine of one quantity, by the equations alone."""
+
+    GLOBAL = 1, "structurally globally identifiable: ideal data determine it uniquely"
+    LOCAL = 2, "structurally locally identifiable: ideal data leave several separate values"
+    AT_LEAST_LOCAL = 3, "structurally locally identifiable; whether other separate values exist is undecided"
+    NONIDENTIFIABLE = 4, "structurally non-identifiable: no such data can determine it"
+    UNDETERMINED = 5, "undetermined: the analysis cannot decide"
+    NOT_REACHED = 30, "not computed"
+
+    @property
+    def is_identifiable(self) -> bool:
+        return self in (StructuralVerdict.GLOBAL, StructuralVerdict.LOCAL, StructuralVerdict.AT_LEAST_LOCAL)
+
+
 class Agreement(Code):
     """Whether the intervals of one parameter by different methods tell the same story."""
 

@@ -1,0 +1,81 @@
+"""What is asked of the equations: which unknowns do outputs of these experiments determine?
+
+A `Question` is exact: formulas are sympy expressions over names, numbers are rationals. Every experiment has its
+own states; what experiments share are the unknowns. A start that nobody knows is an unknown of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy
+
+from idfit.expressions import names_in
+
+Kind = Literal["parameter", "initial", "state", "function"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """x' = odes(x, p, u), x(t0) = start(p), y = outputs(x, p, u), with p the unknowns and known names.
+
+    `start` speaks of unknowns and known names only, where the name of a state means its unknown start.
+    inputs : known functions of time, as rich as need be. start_outputs : those that are measured at the start
+    and never again. noise : formulas of noise levels, which the scatter of repeated measurements tells. later :
+    what happens after the beginning, in words; the analysis sees the beginning only, and says so.
+    """
+
+    name: str
+    states: tuple[str, ...]
+    odes: tuple[sympy.Expr, ...]
+    start: tuple[sympy.Expr, ...]
+    outputs: tuple[tuple[str, sympy.Expr], ...]
+    inputs: tuple[str, ...] = ()
+    start_outputs: tuple[tuple[str, sympy.Expr], ...] = ()
+    noise: tuple[tuple[str, sympy.Expr], ...] = ()
+    later: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something to decide about: a formula of unknowns and known names, or the whole course of a state.
+
+    For `kind` "state", `formula` is the symbol of the state and `experiment` says where.
+    """
+
+    name: str
+    kind: Kind
+    formula: sympy.Expr
+    experiment: int = 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """unknowns : the columns of every matrix, parameters first; known : names whose values are known, yet
+    nothing special; constraints : formulas of unknowns and known names that are zero (steady states);
+    assumptions : what was asked, in sentences."""
+
+    unknowns: tuple[str, ...]
+    known: tuple[str, ...]
+    experiments: tuple[Experiment, ...]
+    quantities: tuple[Quantity, ...]
+    constraints: tuple[sympy.Expr, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def generic(self) -> bool:
+        """Whether every start is a name of its own, so that a rank that stops growing has stopped for good."""
+        starts = [start for e in self.experiments for start in e.start]
+        elsewhere = {
+            name
+            for e in self.experiments
+            for formula in (*e.odes, *(f for _, f in (*e.outputs, *e.start_outputs)))
+            for name in names_in(formula) - set(e.states)
+        }
+        return (
+            not self.constraints
+            and all(isinstance(start, sympy.Symbol) for start in starts)
+            and len(set(starts)) == len(starts)
+            and not elsewhere & {str(start) for start in starts}
+        )
