@@ -6,7 +6,7 @@ from idfit.expressions.parse import parse
 from idfit.expressions.printing import to_text
 from idfit.expressions.unit_inference import InferredUnit, unit_of, unit_problems
 from idfit.expressions.units import conversion_factor, dimension_of, parse_unit
-from idfit.expressions.walk import bottom_up, names_in
+from idfit.expressions.walk import bottom_up, names_in, replaced
 
 __all__ = [
     "ExpressionError",
@@ -18,6 +18,7 @@ __all__ = [
     "names_in",
     "parse",
     "parse_unit",
+    "replaced",
     "to_text",
     "unit_of",
     "unit_problems",

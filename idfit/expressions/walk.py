@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import sympy
 
 
@@ -24,3 +27,8 @@ def bottom_up(expr: sympy.Basic) -> list[sympy.Basic]:
 def names_in(expr: sympy.Basic) -> frozenset[str]:
     """The names that an expression uses."""
     return frozenset(part.name for part in bottom_up(expr) if isinstance(part, sympy.Symbol))
+
+
+def replaced(expr: Any, meanings: Mapping[str, sympy.Expr]) -> Any:
+    """The expression with names replaced by what they mean, all at once."""
+    return expr.xreplace({sympy.Symbol(name): meaning for name, meaning in meanings.items()})

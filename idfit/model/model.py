@@ -52,7 +52,8 @@ class Model:
     else gives (estimated, fixed or set by an experiment); `inputs` are known functions of time given as
     samples; `assignments` are intermediate quantities, each after those that it uses. In an initial value
     other states and assignments mean their values at t0. `unknown_inputs` are declared here for the analyses
-    that need them.
+    that need them. `unstated` are states whose start nobody gave: 0 in simulations, unknown to structural
+    analyses.
     """
 
     states: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ class Model:
     observables: tuple[tuple[str, sympy.Expr], ...] = ()
     unknown_inputs: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
+    unstated: tuple[str, ...] = ()
 
     @classmethod
     def from_equations(
@@ -90,6 +92,7 @@ class Model:
         ('k', 's', 'A0')
         """
         initial = dict(initial or {})
+        unstated = tuple(state for state in odes if state not in initial)
         parameters = list(parameters)
         start = {state: _parsed(initial.pop(state, 0)) for state in odes}
         declared = {*odes, *parameters, *inputs, *unknown_inputs, *(assignments or {})}
@@ -116,6 +119,7 @@ class Model:
                 else Event(_parsed(event[0]), tuple((s, _parsed(f)) for s, f in event[1].items()))
                 for event in events
             ),
+            unstated=unstated,
         )
         findings += [*model._unusable_names(), *model._undeclared()]
         if findings:

@@ -1,7 +1,7 @@
 """What is asked of the equations: which unknowns do outputs of these experiments determine?
 
-A `Question` is exact: formulas are sympy expressions over names, numbers are rationals. Every experiment has its
-own states; what experiments share are the unknowns. A start that nobody knows is an unknown of its own.
+A `Question` is exact: formulas are sympy expressions over names, numbers are rationals. Every experiment has
+its own states; what experiments share are the unknowns. A start that nobody knows is an unknown of its own.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Experiment:
 
     `start` speaks of unknowns and known names only, where the name of a state means its unknown start.
     inputs : known functions of time, as rich as need be. start_outputs : those that are measured at the start
-    and never again. noise : formulas of noise levels, which the scatter of repeated measurements tells. later :
-    what happens after the beginning, in words; the analysis sees the beginning only, and says so.
+    and never again. noise : formulas of noise levels, which the scatter of repeated measurements tells.
+    later : what happens after the beginning, in words; the analysis sees the beginning only, and says so.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Quantity:
 class Question:
     """unknowns : the columns of every matrix, parameters first; known : names whose values are known, yet
     nothing special; constraints : formulas of unknowns and known names that are zero (steady states);
+    orders : no more orders of the power series than these (unknown inputs are known to such an order);
     assumptions : what was asked, in sentences."""
 
     unknowns: tuple[str, ...]
@@ -61,11 +62,12 @@ class Question:
     experiments: tuple[Experiment, ...]
     quantities: tuple[Quantity, ...]
     constraints: tuple[sympy.Expr, ...] = ()
+    orders: int | None = None
     assumptions: tuple[str, ...] = ()
 
     @property
     def generic(self) -> bool:
-        """Whether every start is a name of its own, so that a rank that stops growing has stopped for good."""
+        """Whether every start is a name of its own: a rank that stops growing has then stopped for good."""
         starts = [start for e in self.experiments for start in e.start]
         elsewhere = {
             name

@@ -1,0 +1,299 @@
+"""What the outputs say of the unknowns: power series at random points modulo a prime, and their rank.
+
+At a random point (unknowns and starts) the outputs are y(t) = Σ_k y_k t^k, and the matrix of ∂y_k/∂(unknowns)
+over all orders has as its rank the number of unknowns that ideal data determine (Sedoglavic 2002, J. Symb.
+Comput. 33:735-755). The directions of its null space change no output. Modulo a prime all of it is exact;
+that a random point is a special one has a probability of about (number of unknowns)·(degree)/2^31.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from idfit.numerics import modular
+from idfit.numerics.modular import PRIMES
+from idfit.structural.program import CannotDecideError, Program, compiled
+from idfit.structural.question import Question
+
+#: orders beyond which nothing is looked for where no theorem says that a rank that stands still has ended
+MOST_ORDERS = 160
+_FIRST_ORDERS = 16
+_TRIES = 60
+_IRREGULAR = "the equations are not regular at the start: a division by zero, or a root or logarithm of zero"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Outputs at random points of one prime.
+
+    values : (point, unknown) and known_values (point, known) residues; ranks : of the outputs up to each
+    order; null_space : (point, direction, unknown), what neither outputs nor noise levels determine, reduced,
+    with 1 in the columns `free`; determined : (quantity,) whether it is determined locally; by_noise :
+    (quantity,) whether that is due to the noise levels alone; involved : (direction, quantity) whether it
+    changes along a direction.
+    """
+
+    prime: int
+    values: np.ndarray
+    known_values: np.ndarray
+    ranks: tuple[int, ...]
+    null_space: np.ndarray
+    free: tuple[int, ...]
+    determined: np.ndarray
+    by_noise: np.ndarray
+    involved: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        return self.ranks[-1] if self.ranks else 0
+
+
+class _Series:
+    """The growing power series of one experiment at one point."""
+
+    def __init__(
+        self,
+        program: Program,
+        values: Mapping[str, int],
+        columns: Mapping[str, int],
+        rng,
+        seed: int,
+        prime: int,
+    ):
+        self.program, self.prime, self.seed = program, prime, seed
+        self.rng = rng
+        n_columns = 1 + len(columns)
+        self.w = np.zeros((len(program.op), _FIRST_ORDERS, n_columns), dtype=np.uint32)
+        for node, number in program.numbers.items():
+            self.w[node, 0, 0] = number.numerator * pow(number.denominator, -1, prime) % prime
+        for name, node in program.symbols.items():
+            self.w[node, 0, 0] = values[name]
+            if name in columns:
+                self.w[node, 0, 1 + columns[name]] = 1
+        for node in program.inputs:
+            self.w[node, 0, 0] = rng.integers(1, prime)
+        self.order = -1
+
+    def extend(self) -> bool:
+        """One order more; False if the point is none at which the equations are regular."""
+        self.order += 1
+        p, prime = self.program, np.uint64(self.prime)
+        if self.order == self.w.shape[1]:
+            self.w = np.concatenate([self.w, np.zeros_like(self.w)], axis=1)
+        if self.order == 0:
+            nodes = (p.op, p.aux, p.pointer, p.argument)
+            return modular.start(*nodes, p.begin, np.uint64(self.seed), prime, self.w)
+        for node in p.inputs:
+            self.w[node, self.order, 0] = self.rng.integers(1, self.prime)
+        nodes = (p.op, p.aux, p.pointer, p.argument, p.constant)
+        modular.extend(self.order, *nodes, p.derivative, prime, self.w)
+        return True
+
+    def rows(self, nodes: Sequence[int]) -> np.ndarray:
+        """Derivatives of the newest coefficients in the unknowns (node, unknown)."""
+        return self.w[list(nodes), self.order, 1:]
+
+
+class _Echelon:
+    """Rows over the unknowns, reduced as they come."""
+
+    def __init__(self, n: int, prime: int):
+        self.matrix, self.pivots = np.zeros((n, n), dtype=np.uint32), np.zeros(n, dtype=np.int64)
+        self.rank, self.prime = 0, np.uint64(prime)
+
+    def add(self, rows: np.ndarray) -> int:
+        if rows.size:
+            rows = np.ascontiguousarray(rows, dtype=np.uint32)
+            self.rank = modular.eliminate(rows, self.matrix, self.pivots, self.rank, self.prime)
+        return self.rank
+
+    def spans(self, row: np.ndarray) -> bool:
+        """Whether a row is a combination of those that were added."""
+        trial = self.copy()
+        return trial.add(row[np.newaxis]) == self.rank
+
+    def copy(self) -> _Echelon:
+        twin = _Echelon(0, int(self.prime))
+        twin.matrix, twin.pivots, twin.rank = self.matrix.copy(), self.pivots.copy(), self.rank
+        return twin
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        taken = set(self.pivots[: self.rank].tolist())
+        return tuple(c for c in range(self.matrix.shape[1]) if c not in taken)
+
+    def null_space(self) -> np.ndarray:
+        """(direction, column), 1 in the free columns."""
+        result = np.zeros((len(self.free), self.matrix.shape[1]), dtype=np.int64)
+        for k, c in enumerate(self.free):
+            result[k, c] = 1
+            for r in range(self.rank):
+                result[k, self.pivots[r]] = -int(self.matrix[r, c]) % int(self.prime)
+        return result
+
+
+@dataclass(frozen=True)
+class _Point:
+    values: dict[str, int]
+    ranks: tuple[int, ...]
+    echelon: _Echelon
+    with_noise: _Echelon
+    series: list[_Series]
+    functions: np.ndarray
+
+
+class Observer:
+    """The programs of a question, compiled once and evaluated at as many points as are wanted."""
+
+    def __init__(self, question: Question):
+        self.question = question
+        # A start that is known, yet nothing special, is as good as another output that tells it: with a
+        # column of its own the rank ends where that of unknown starts does.
+        starts = {str(s) for e in question.experiments for s in e.start}
+        self.known_starts = [name for name in question.known if name in starts]
+        self.n_unknowns = len(question.unknowns)
+        self.columns = {name: i for i, name in enumerate([*question.unknowns, *self.known_starts])}
+        names = (*question.unknowns, *question.known)
+        self.functions = [q.formula for q in question.quantities if q.kind != "state"]
+        given = [*self.functions, *question.constraints]
+        self.programs = [
+            compiled(e, names, given if i == 0 else ()) for i, e in enumerate(question.experiments)
+        ]
+
+    def observe(self, n_points: int = 2, seed: int = 0, prime: int = PRIMES[0]) -> Observation:
+        """At points modulo `prime`, or another where the equations need roots that do not exist there.
+
+        Errors: `CannotDecideError` if no regular point is found.
+        """
+        first, prime = self._first_point(seed, prime)
+        points = [first, *(self._regular_point(seed, i, prime) for i in range(1, n_points))]
+        best = max(points, key=lambda point: point.with_noise.rank)
+        points = [point for point in points if point.with_noise.free == best.with_noise.free]
+        question = self.question
+        determined, by_noise, involved = self._about_quantities(best)
+        null = np.array([point.with_noise.null_space() for point in points], dtype=np.int64)
+        return Observation(
+            prime=prime,
+            values=np.array([[p.values[n] for n in question.unknowns] for p in points], dtype=np.int64),
+            known_values=np.array([[p.values[n] for n in question.known] for p in points], dtype=np.int64),
+            ranks=best.ranks,
+            null_space=null.reshape(len(points), -1, self.n_unknowns),
+            free=best.with_noise.free,
+            determined=determined,
+            by_noise=by_noise,
+            involved=involved,
+        )
+
+    def taylor(
+        self, experiment: int, n_orders: int, seed: int = 0, prime: int = PRIMES[0]
+    ) -> dict[str, np.ndarray]:
+        """Taylor coefficients (order,) of states, outputs and inputs at a random point, by name.
+
+        Under "" stand the values of unknowns and known names in the order of the question, under "prime" the
+        prime that was taken.
+        """
+        point, prime = self._first_point(seed, prime, n_orders)
+        series, e = point.series[experiment], self.question.experiments[experiment]
+        names = (*e.states, *(name for name, _ in e.outputs), *e.inputs)
+        nodes = (*series.program.states, *series.program.outputs, *series.program.inputs)
+        result = {
+            name: series.w[node, :n_orders, 0].astype(np.int64)
+            for name, node in zip(names, nodes, strict=True)
+        }
+        order = (*self.question.unknowns, *self.question.known)
+        return result | {
+            "": np.array([point.values[n] for n in order], dtype=np.int64),
+            "prime": np.array(prime),
+        }
+
+    def _first_point(self, seed: int, prime: int, n_orders: int | None = None) -> tuple[_Point, int]:
+        for candidate in (prime, *(p for p in PRIMES if p != prime)):
+            with suppress(CannotDecideError):
+                return self._regular_point(seed, 0, candidate, n_orders), candidate
+        raise CannotDecideError(_IRREGULAR)
+
+    def _regular_point(self, seed: int, i: int, prime: int, n_orders: int | None = None) -> _Point:
+        for attempt in range(_TRIES):
+            point = self._point(np.random.default_rng([seed, i, attempt, prime]), prime, n_orders)
+            if point is not None:
+                return point
+        raise CannotDecideError(_IRREGULAR)
+
+    def _point(self, rng, prime: int, n_orders: int | None) -> _Point | None:
+        question = self.question
+        names = (*question.unknowns, *question.known)
+        values = dict(zip(names, rng.integers(1, prime, len(names)).tolist(), strict=True))
+        seed = int(rng.integers(1, 2**31))
+        series = [_Series(p, values, self.columns, rng, seed, prime) for p in self.programs]
+        everything, echelon, ranks = _Echelon(len(self.columns), prime), _Echelon(self.n_unknowns, prime), []
+        noise_rows: list[np.ndarray] = []
+        growing: list[int] = []
+        for order in range(self._most_orders if n_orders is None else n_orders):
+            for one in series:
+                if not one.extend():
+                    return None
+                told = one.program.outputs if order else (*one.program.outputs, *one.program.start_outputs)
+                rows = one.rows(told)
+                echelon.add(rows[:, : self.n_unknowns])
+                if self.known_starts:
+                    everything.add(rows)
+                noise_rows.append(one.rows(one.program.noise)[:, : self.n_unknowns])
+            ranks.append(echelon.rank)
+            growing.append(everything.rank if self.known_starts else echelon.rank)
+            if n_orders is None and self._has_ended(ranks, growing):
+                break
+        functions = (
+            series[0].w[list(series[0].program.functions), 0] if series else np.zeros((0, 1), np.uint32)
+        )
+        with_noise = echelon.copy()
+        for rows in noise_rows:
+            with_noise.add(rows)
+        return _Point(values, tuple(ranks), echelon, with_noise, series, functions)
+
+    @property
+    def _most_orders(self) -> int:
+        n_states = max((len(e.states) for e in self.question.experiments), default=0)
+        wanted = min(len(self.columns) + n_states + 2, MOST_ORDERS)
+        return wanted if self.question.orders is None else min(wanted, self.question.orders)
+
+    def _has_ended(self, ranks: Sequence[int], growing: Sequence[int]) -> bool:
+        if ranks[-1] == self.n_unknowns:
+            return True
+        return self.question.generic and len(growing) > 1 and growing[-1] == growing[-2]
+
+    def _about_quantities(self, point: _Point) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Whether each quantity is determined, whether by noise levels alone, and (direction, quantity)
+        whether it changes along a direction."""
+        null, with_noise = point.echelon.null_space(), point.with_noise.null_space()
+        prime = int(point.echelon.prime)
+        determined, by_noise, involved = [], [], []
+        at = 0
+        for quantity in self.question.quantities:
+            if quantity.kind == "state":
+                one = point.series[quantity.experiment]
+                e = self.question.experiments[quantity.experiment]
+                node = one.program.states[e.states.index(str(quantity.formula))]
+                gradients = one.w[node, : one.order + 1, 1 : 1 + self.n_unknowns].astype(object)
+            else:
+                gradients = point.functions[at : at + 1, 1 : 1 + self.n_unknowns].astype(object)
+                at += 1
+            without = (null.astype(object) @ gradients.T) % prime != 0
+            changes = (with_noise.astype(object) @ gradients.T) % prime != 0
+            involved.append(changes.any(axis=1))
+            determined.append(not changes.any())
+            by_noise.append(bool(without.any() and not changes.any()))
+        shape = (len(with_noise), len(self.question.quantities))
+        return (
+            np.array(determined, dtype=bool),
+            np.array(by_noise, dtype=bool),
+            np.array(involved, dtype=bool).reshape(shape[::-1]).T,
+        )
+
+
+def observe(question: Question, n_points: int = 2, seed: int = 0, prime: int = PRIMES[0]) -> Observation:
+    """Outputs of a question at random points; `Observer` for more than one look at it."""
+    return Observer(question).observe(n_points, seed, prime)
