@@ -1,0 +1,205 @@
+"""Structural identifiability as a verb: what could data of this kind determine, by the equations alone?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from idfit.errors import InputError
+from idfit.expressions import names_in, to_text
+from idfit.model import Model
+from idfit.model.model import Formula
+from idfit.problem import Problem
+from idfit.results import StructuralVerdict, dataset
+from idfit.structural.from_model import question_of_model
+from idfit.structural.from_problem import question_of_problem
+from idfit.structural.local import LocalResult, assess_locally
+from idfit.structural.program import CannotDecideError
+from idfit.structural.question import Quantity, Question
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict and how it came about, in words."""
+
+    verdict: StructuralVerdict
+    how: str
+
+
+def assess_structure(
+    subject: Problem | Model,
+    *,
+    known: Iterable[str] = (),
+    initial: Mapping[str, Formula] | None = None,
+    functions: Mapping[str, Formula] | None = None,
+    experiments: int = 1,
+    time_limit: float = 30.0,
+    seed: int = 0,
+    global_: bool = True,
+) -> xr.Dataset:
+    """Structural verdicts for every parameter, start and state, and for `functions` of them.
+
+    Of a `Problem` it asks what its own experiments determine: fixed parameters are numbers, starts and doses
+    are what they are. Of a `Model` it asks about its outputs with `known` parameters and starts, specific
+    starts `initial`, and several `experiments` with starts of their own.
+
+    Locally: rank of ∂(Taylor coefficients of the outputs)/∂(unknowns) at random points modulo two primes
+    (Sedoglavic 2002). Globally (unless `global_` is False): input-output equations, and the fibre of a random
+    point, within `time_limit` seconds; what is not decided by then stays "at_least_local".
+
+    Returns the group ``structure``: verdict(quantity) with `verdict_label` in {global, local,
+    at_least_local, nonidentifiable, undetermined}, decided_by(quantity), rank(order), involved(direction,
+    quantity); its attrs hold the assumptions. Errors: `InputError` for names that the subject does not have.
+
+    >>> model = Model.from_equations({"A": "-a*b*A"}, {"y": "A"}, ["a", "b"])
+    >>> found = assess_structure(model, functions={"product": "a*b"}, global_=False)
+    >>> dict(zip(found["quantity"].values.tolist(), found["verdict_label"].values.tolist()))
+    {'a': 'nonidentifiable', 'b': 'nonidentifiable', 'A': 'at_least_local', 'product': 'at_least_local'}
+    """
+    try:
+        question = question_of(subject, known, initial, functions, experiments)
+        local = assess_locally(question, seed)
+    except CannotDecideError as error:
+        return _undecided(subject, str(error))
+    decisions = [_local_decision(question, local, i) for i in range(len(question.quantities))]
+    attrs = {"seed": seed, "primes": list(local.primes), "assumptions": "\n".join(question.assumptions)}
+    if global_:
+        from idfit.structural.global_verdicts import decide_globally
+
+        wanted = {
+            q.name: d.verdict is StructuralVerdict.AT_LEAST_LOCAL and q.kind != "state"
+            for q, d in zip(question.quantities, decisions, strict=True)
+        }
+        found = decide_globally(question, wanted, time_limit, seed) if any(wanted.values()) else {}
+        decisions = [
+            Decision(found[q.name].verdict, found[q.name].how) if q.name in found else d
+            for q, d in zip(question.quantities, decisions, strict=True)
+        ]
+        decisions = _courses(question, decisions)
+        attrs |= {"time_limit": time_limit}
+    return _dataset(question, local, decisions, attrs)
+
+
+def question_of(
+    subject: Problem | Model,
+    known: Iterable[str] = (),
+    initial: Mapping[str, Formula] | None = None,
+    functions: Mapping[str, Formula] | None = None,
+    experiments: int = 1,
+) -> Question:
+    """The question about a model or a problem. Errors: `InputError` for options that only a model has."""
+    if isinstance(subject, Model):
+        return question_of_model(subject, known, initial, functions, experiments)
+    if tuple(known) or initial or experiments != 1:
+        raise InputError.of(
+            "known, initial or experiments",
+            "belong to a question about a Model; a Problem has its own experiments",
+            "fix parameters with problem.fix(...), or ask about problem.model",
+        )
+    return question_of_problem(subject, functions)
+
+
+def _local_decision(question: Question, local: LocalResult, i: int) -> Decision:
+    quantity = question.quantities[i]
+    if not local.determined[i]:
+        later = dict.fromkeys(reason for e in question.experiments for reason in e.later)
+        if later:
+            how = "the beginning of the experiments does not determine it; what follows may: "
+            return Decision(StructuralVerdict.UNDETERMINED, how + ", ".join(later))
+        others = _moving_with(question, local, i)
+        return Decision(
+            StructuralVerdict.NONIDENTIFIABLE,
+            f"it can change {f'with {others} ' if others else ''}so that no output changes",
+        )
+    if quantity.kind != "state" and not names_in(quantity.formula) & set(question.unknowns):
+        return Decision(StructuralVerdict.GLOBAL, "its value is known")
+    if local.by_noise[i]:
+        levels = {formula for e in question.experiments for _, formula in e.noise}
+        verdict = StructuralVerdict.GLOBAL if quantity.formula in levels else StructuralVerdict.AT_LEAST_LOCAL
+        return Decision(verdict, "the scatter of the measurements determines it")
+    return Decision(StructuralVerdict.AT_LEAST_LOCAL, "rank of the power series of the outputs")
+
+
+def _moving_with(question: Question, local: LocalResult, i: int) -> str:
+    """Parameters that change with a quantity, in the directions in which it changes."""
+    rows = local.involved[local.involved[:, i]]
+    others = [
+        q.name
+        for j, q in enumerate(question.quantities)
+        if j != i and q.kind in ("parameter", "initial") and rows[:, j].any() and q.formula.is_Symbol
+    ]
+    return ", ".join(others)
+
+
+def _courses(question: Question, decisions: Sequence[Decision]) -> list[Decision]:
+    """The course of a state is unique where everything that acts in its experiment is, or where it is
+    measured as it is."""
+    verdicts = {
+        q.name: d.verdict
+        for q, d in zip(question.quantities, decisions, strict=True)
+        if q.kind == "parameter"
+    }
+    starts = {
+        str(q.formula): d.verdict
+        for q, d in zip(question.quantities, decisions, strict=True)
+        if q.kind == "initial" and q.formula.is_Symbol
+    }
+    return [
+        _course(question, q, d, {**verdicts, **starts})
+        for q, d in zip(question.quantities, decisions, strict=True)
+    ]
+
+
+def _course(
+    question: Question, quantity: Quantity, decision: Decision, verdicts: Mapping[str, StructuralVerdict]
+) -> Decision:
+    if quantity.kind != "state" or decision.verdict is not StructuralVerdict.AT_LEAST_LOCAL:
+        return decision
+    experiment = question.experiments[quantity.experiment]
+    if any(formula == quantity.formula for _, formula in experiment.outputs):
+        return Decision(StructuralVerdict.GLOBAL, "it is measured")
+    acting = {n for f in (*experiment.odes, *experiment.start) for n in names_in(f)} & set(question.unknowns)
+    if all(verdicts.get(name) is StructuralVerdict.GLOBAL for name in acting):
+        return Decision(StructuralVerdict.GLOBAL, "everything that acts on it is determined uniquely")
+    return decision
+
+
+def _dataset(
+    question: Question, local: LocalResult, decisions: Sequence[Decision], attrs: Mapping[str, object]
+) -> xr.Dataset:
+    quantities = question.quantities
+    return dataset(
+        "structure",
+        {
+            "formula": [to_text(q.formula) for q in quantities],
+            "verdict": np.array([int(d.verdict) for d in decisions], dtype=np.int8),
+            "decided_by": [d.how for d in decisions],
+            "involved": local.involved,
+            "rank": np.array(local.ranks, dtype=np.int64),
+            "n_unknowns": len(question.unknowns),
+            "nullity": local.nullity,
+        },
+        {"quantity": [q.name for q in quantities], "kind": [q.kind for q in quantities]},
+        attrs,
+    )
+
+
+def _undecided(subject: Problem | Model, reason: str) -> xr.Dataset:
+    names = subject.parameters.names if isinstance(subject, Problem) else subject.parameters
+    return dataset(
+        "structure",
+        {
+            "formula": list(names),
+            "verdict": np.full(len(names), int(StructuralVerdict.UNDETERMINED), dtype=np.int8),
+            "decided_by": [reason] * len(names),
+            "involved": np.zeros((0, len(names)), dtype=bool),
+            "rank": np.zeros(0, dtype=np.int64),
+            "n_unknowns": len(names),
+            "nullity": -1,
+        },
+        {"quantity": list(names), "kind": ["parameter"] * len(names)},
+        {"assumptions": ""},
+    )
