@@ -22,6 +22,7 @@ from idfit.numerics.sparse import dense_factorise, dense_solve_columns
 _MOST_ITERATIONS = 12
 # Newton's first correction may be this large (relative), so that it cannot lead to another steady state
 _NEAR = 1e-3
+_ROUNDED = 1e-9
 _CONVERGED = 1e-3  # of the weights that the integrator gives to errors
 
 
@@ -81,14 +82,17 @@ def polish(
                 difference -= laws[k, i] * x[i]
             delta[law_state[k], 0] = difference * scale[law_state[k]]
         dense_solve_columns(a, pivots, delta)
-        largest, distance = 0.0, 0.0
+        largest, distance, moved = 0.0, 0.0, 0.0
         for i in range(n):
             x[i] += delta[i, 0]
             largest = max(largest, abs(delta[i, 0]) / (atol * state_scale[i] + rtol * abs(x[i])))
+            moved = max(moved, abs(delta[i, 0]) / (abs(x[i]) + _NEAR * state_scale[i]))
             distance = max(distance, abs(x[i] - y[i]) / (abs(y[i]) + _NEAR * state_scale[i]))
-        if not (distance <= _NEAR and (largest < before or largest <= _CONVERGED)):
+        # corrections that no longer shrink, and are as small as the rounding of f makes them, are as good
+        rounded = largest >= before and moved <= _ROUNDED
+        if not (distance <= _NEAR and (largest < before or largest <= _CONVERGED or rounded)):
             return False
-        if largest <= _CONVERGED:
+        if largest <= _CONVERGED or rounded:
             y[:] = x
             return True
         before = largest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field, replace
@@ -442,30 +443,37 @@ def _noise_parameters(
     own_rows: dict[int, list[int]] = {}
     used_elsewhere: set[int] = set()
     distributions: dict[int, set[str]] = {}
-    position = {name: j for j, name in enumerate(resolution.formal)}
 
+    @functools.cache
     def free(outer: int) -> set[int]:
         symbols = {s.name for s in resolution.outer[outer].free_symbols if isinstance(s, sympy.Symbol)}
         return {space.names.index(s) for s in symbols}
+
+    @functools.cache
+    def uses(readout: int, map_index: int) -> tuple[set[int], set[int]]:
+        """Parameters that are the noise of such a row, and those that act elsewhere in it."""
+        noise, elsewhere = set(), set()
+        name_of_noise = str(resolution.readouts[readout].noise)
+        entries = zip(resolution.formal, resolution.maps[map_index], strict=True)
+        for j, (name, outer) in enumerate(entries):
+            own = name == name_of_noise and kind[outer] >= 0
+            if own:
+                noise.add(kind[outer])
+            if not own or j in compiled.readout_patterns[readout][1]:
+                elsewhere |= free(outer)
+        return noise, elsewhere
 
     for simulation in resolution.simulations:
         for outer in (*(o for m in simulation.maps for o in resolution.maps[m]), *simulation.amounts):
             used_elsewhere |= free(outer)
     for i, (readout, map_index) in enumerate(zip(rows.readout, rows.map, strict=True)):
-        entry = resolution.readouts[readout]
-        entries = {n: resolution.maps[map_index][j] for n, j in position.items()}
-        for name, outer in entries.items():
-            if str(entry.noise) == name and kind[outer] >= 0:
-                own_rows.setdefault(kind[outer], []).append(i)
-                distributions.setdefault(kind[outer], set()).add(
-                    distribution_of(spec.observables[entry.name])
-                )
-                if rows.censored[i]:
-                    used_elsewhere.add(kind[outer])
-                if position[name] in compiled.readout_patterns[readout][1]:
-                    used_elsewhere.add(kind[outer])
-            else:
-                used_elsewhere |= free(outer)
+        noise, elsewhere = uses(readout, map_index)
+        used_elsewhere |= elsewhere | (noise if rows.censored[i] else set())
+        for k in noise:
+            own_rows.setdefault(k, []).append(i)
+            distributions.setdefault(k, set()).add(
+                distribution_of(spec.observables[resolution.readouts[readout].name])
+            )
     return [
         (k, own)
         for k, own in sorted(own_rows.items())
