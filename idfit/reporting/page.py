@@ -15,7 +15,15 @@ import xarray as xr
 from markupsafe import Markup
 
 from idfit.files import write_whole
-from idfit.reporting import numerals, page_identifiability, reading, summary, tables, verdicts
+from idfit.reporting import (
+    numerals,
+    page_identifiability,
+    page_structure,
+    reading,
+    summary,
+    tables,
+    verdicts,
+)
 from idfit.reporting.figures import style
 from idfit.reporting.figures.catalogue import SECTIONS, Drawing, drawings
 
@@ -62,6 +70,7 @@ def render_report(study: xr.DataTree, drawn: Iterable[Drawing] | None = None) ->
             **_what_was_found(study),
             **_what_was_computed(study),
             **page_identifiability.context(study),
+            **page_structure.context(study),
             pictures=pictures,
         )
     )
@@ -154,12 +163,15 @@ def _what_was_found(study: xr.DataTree) -> dict:
     parameters = tables.parameter_table(study)
     succeeded = starts is not None and bool(starts.finished.any())
     profiled = page_identifiability.intervals(study)
+    opinions = page_structure.opinions(study)
     ranked = sorted(tables.start_table(study), key=lambda r: (r.rank == 0, r.rank, r.start))
     return {
         "paragraph": summary.paragraph(study),
         "remarks": summary.remarks(study),
         "estimated": [
-            _parameter(row, profiled.get(row.name)) for row in parameters if row.role == "estimated"
+            _parameter(row, profiled.get(row.name), opinions.get(row.name, ""))
+            for row in parameters
+            if row.role == "estimated"
         ],
         "all_profiled": all(row.name in profiled for row in parameters if row.role == "estimated"),
         "others": [_parameter(row) for row in parameters if row.role != "estimated"],
@@ -176,13 +188,16 @@ def _what_was_found(study: xr.DataTree) -> dict:
     }
 
 
-def _parameter(row: tables.ParameterRow, profile: verdicts.Interval | None = None) -> dict:
+def _parameter(
+    row: tables.ParameterRow, profile: verdicts.Interval | None = None, equations: str = ""
+) -> dict:
     estimate, error = numerals.value_and_error(row.estimate, row.standard_error)
     return {
         "row": row,
         "estimate": estimate,
         "error": error,
         "profile": profile,
+        "equations": equations,
         "position": summary.position_between_bounds(row),
     }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from idfit.reporting import numerals, reading, verdicts
+from idfit.reporting import numerals, page_structure, reading, structural, verdicts
 from idfit.reporting.figures import profiles as profile_figure
 from idfit.reporting.figures import style
 from idfit.reporting.figures.agreement import method_words
@@ -25,8 +26,13 @@ def context(study: xr.DataTree) -> dict:
     found = reading.read_profiles(study)
     functions = reading.read_profiles(study, "function_profiles")
     parameters = [] if found is None else found.profiles
+    equations, combined = reading.read_structure(study), reading.read_combinations(study)
+    opinions = page_structure.opinions(study)
     return {
-        "verdicts": [_verdict(p) for p in parameters],
+        "verdicts": [
+            _verdict(p, structural.instead_of(p.name, equations, combined), opinions.get(p.name, ""))
+            for p in parameters
+        ],
         "verdict_level": verdicts.level_words(parameters[0].prob) if parameters else "",
         "functions": [] if functions is None else [_verdict(p) for p in functions.profiles],
         "function_level": "" if functions is None else verdicts.level_words(functions.profiles[0].prob),
@@ -45,7 +51,7 @@ def intervals(study: xr.DataTree) -> dict[str, verdicts.Interval]:
     return {p.name: verdicts.interval_of(p) for p in found.profiles} if found is not None else {}
 
 
-def _verdict(p: Profile) -> dict:
+def _verdict(p: Profile, instead: Sequence[str] = (), equations: str = "") -> dict:
     words, tone = verdicts.tag(p.verdict, p.kind)
     return {
         "name": p.name,
@@ -56,7 +62,8 @@ def _verdict(p: Profile) -> dict:
         "interval": verdicts.interval_of(p),
         "unit": p.axis.unit,
         "partners": [(m.axis.name, verdicts.movement(m)) for m in verdicts.movers(p)],
-        "advice": _whole_numbers(verdicts.advice(p)),
+        "equations": "" if tone == "good" or p.code is Verdict.STRUCTURAL else equations,
+        "advice": _whole_numbers(verdicts.advice(p, instead)),
         "reason": verdicts.limiting_reason(p),
     }
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from idfit.reporting import numerals
+from idfit.reporting import numerals, structural
 from idfit.reporting.figures import style
 from idfit.reporting.reading import Partner, Profile
 from idfit.results import SideStatus, Verdict
@@ -19,7 +20,7 @@ _TAGS: dict[Verdict, tuple[str, Tone]] = {
     Verdict.OPEN_ABOVE: ("open above", "open"),
     Verdict.OPEN_BOTH: ("open on both sides", "open"),
     Verdict.FLAT: ("flat", "flat"),
-    Verdict.STRUCTURAL: ("structurally undetermined", "flat"),
+    Verdict.STRUCTURAL: ("structurally non-identifiable", "flat"),
     Verdict.UNDETERMINED: ("no verdict", "unknown"),
     Verdict.NOT_REACHED: ("not computed", "unknown"),
 }
@@ -180,8 +181,24 @@ def is_rate(unit: str) -> bool:
     return text.startswith("1/") or text.endswith(("^-1", "**-1", "⁻¹"))
 
 
-def advice(profile: Profile) -> str:
-    """What to do about one parameter, as far as the profile supports it."""
+def advice(profile: Profile, instead: Sequence[str] = ()) -> str:
+    """What to do about one parameter, as far as the profile supports it.
+
+    instead : combinations with it that the equations allow to determine, where they leave it open itself
+    """
+    said = structural.determined_words(instead)
+    if profile.code == Verdict.STRUCTURAL and said:
+        return (
+            f"No data of this kind can determine it: only {said}. Fit that instead (idfit reparameterize), "
+            "or fix a value."
+        )
+    text = _by_verdict(profile)
+    if profile.code in (Verdict.OPEN_BELOW, Verdict.OPEN_ABOVE, Verdict.OPEN_BOTH) and said:
+        text += f" By the equations only {said}: fit that instead."
+    return text
+
+
+def _by_verdict(profile: Profile) -> str:
     verdict = profile.code
     low, high = profile.limits(profile.level)
     name = style.label(profile.name, 40)

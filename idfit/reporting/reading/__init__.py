@@ -48,10 +48,19 @@ from idfit.reporting.reading.identifiability import (
     read_pairs,
     read_profiles,
 )
+from idfit.reporting.reading.structure import (
+    Combination,
+    Combinations,
+    Structure,
+    read_combinations,
+    read_structure,
+)
 
 __all__ = [
     "Axis",
     "Bootstrap",
+    "Combination",
+    "Combinations",
     "Contour",
     "Fisher",
     "Measurements",
@@ -62,6 +71,7 @@ __all__ = [
     "Profiles",
     "QuickTest",
     "Starts",
+    "Structure",
     "Trajectories",
     "attribute",
     "axis_names",
@@ -75,12 +85,14 @@ __all__ = [
     "read_agreement",
     "read_bootstrap",
     "read_bounds",
+    "read_combinations",
     "read_fisher",
     "read_measurements",
     "read_observables",
     "read_pairs",
     "read_profiles",
     "read_starts",
+    "read_structure",
     "read_test",
     "read_trajectories",
     "scalar",

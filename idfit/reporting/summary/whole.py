@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import xarray as xr
 
-from idfit.reporting.summary import companions, fit, identifiability
+from idfit.reporting.summary import companions, fit, identifiability, structure
 from idfit.reporting.summary.remark import Remark
 
 
 def paragraph(study: xr.DataTree) -> str:
     """What was done and found, with its numbers, in a few sentences."""
-    return " ".join(s for s in (*fit.sentences(study), identifiability.sentence(study)) if s)
+    said = (*fit.sentences(study), structure.sentence(study), identifiability.sentence(study))
+    return " ".join(s for s in said if s)
 
 
 def remarks(study: xr.DataTree) -> list[Remark]:
     """Everything that supports or limits the result, most important first."""
     found = [
+        *structure.remarks(study),
         *identifiability.profile_remarks(study),
         *fit.fit_remarks(study),
         *companions.companion_remarks(study),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from idfit.reporting import reading, verdicts
+from idfit.reporting import reading, structural, verdicts
 from idfit.reporting.figures.agreement import method_words
 from idfit.reporting.reading import Profile
 from idfit.results import Agreement
@@ -115,7 +115,12 @@ class BootstrapRow:
 
 def verdict_table(study: xr.DataTree, group: str = "") -> list[VerdictRow]:
     """One row per profiled quantity of `group`, or of both groups of profiles."""
-    return [_verdict_row(p) for g in ([group] if group else PROFILE_GROUPS) for p in _profiles(study, g)]
+    equations, combined = reading.read_structure(study), reading.read_combinations(study)
+    return [
+        _verdict_row(p, structural.instead_of(p.name, equations, combined))
+        for g in ([group] if group else PROFILE_GROUPS)
+        for p in _profiles(study, g)
+    ]
 
 
 def _profiles(study: xr.DataTree, group: str) -> list[Profile]:
@@ -128,7 +133,7 @@ def side_label(profile: Profile, level: int, bound: int) -> str:
     return f"status {int(profile.side_status[level, bound])}" if side is None else side.label
 
 
-def _verdict_row(p: Profile) -> VerdictRow:
+def _verdict_row(p: Profile, instead: list[str]) -> VerdictRow:
     low, high = p.known_limits(p.level)
     code = p.code
     partners = [f"{m.axis.name} ({verdicts.movement(m)})" for m in verdicts.movers(p)]
@@ -152,7 +157,7 @@ def _verdict_row(p: Profile) -> VerdictRow:
         partners="; ".join(partners),
         valley=p.valley,
         reason=p.reason,
-        advice=verdicts.advice(p),
+        advice=verdicts.advice(p, instead),
         n_evaluations=int(np.maximum(np.nan_to_num(p.n_evaluations), 0).sum()),
     )
 
