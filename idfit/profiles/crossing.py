@@ -12,6 +12,8 @@ from idfit.profiles.refit import PRECISE, Aim, Point, Target
 # how near to the threshold a crossing ends, relative to it, and refits that may be spent on it
 _NEAR, _MOST_REFITS = 1e-7, 25
 _MET = 1e-3  # a crossing that misses the threshold by more, relative to it, has met a jump
+# where in the bracket it is tried again after a refit that did not settle
+_SHARES = (0.5, 0.25, 0.75, 0.375, 0.625, 0.125, 0.875)
 _CLOSE = 1e-3  # how far from a proposed value a function may end, as a share of the bracket
 
 
@@ -33,16 +35,20 @@ def cross(
     """The point between `a` and `b`, on either side of the threshold, at which the profile crosses it.
 
     Newton's method on √(objective − best) − √threshold, nearly linear in the value, kept between the ends;
-    where it leaves them, the secant, and at last halving. Where a profile jumps across the threshold, the
-    crossing is the point beyond the jump, so that the interval is rather too wide. Returns the point and the
-    evaluations it took.
+    where it leaves them, the secant, and at last halving. A refit that does not settle is tried elsewhere
+    between the ends. Where a profile jumps across the threshold, the crossing is the point beyond the jump, so
+    that the interval is rather too wide. Returns the point and the evaluations it took.
     """
     inner, outer = (a, b) if a.objective <= b.objective else (b, a)
     best, n_evaluations = min((inner, outer), key=lambda p: _gap(p, start, threshold)), 0
+    misses = 0
     for attempt in range(_MOST_REFITS):
         if _gap(best, start, threshold) <= _NEAR * threshold or stop[0]:
             break
-        value = _proposed(best, inner, outer, start, threshold, halve=attempt > 4 and attempt % 2 == 1)
+        if misses:
+            value = inner.value + _SHARES[misses - 1] * (outer.value - inner.value)
+        else:
+            value = _proposed(best, inner, outer, start, threshold, halve=attempt > 4 and attempt % 2 == 1)
         if not min(inner.value, outer.value) < value < max(inner.value, outer.value):
             break
         share = (value - inner.value) / (outer.value - inner.value)
@@ -54,7 +60,11 @@ def cross(
         if not point.settled or not min(inner.value, outer.value) < point.value < max(
             inner.value, outer.value
         ):
-            break
+            misses += 1
+            if misses > len(_SHARES):
+                break
+            continue
+        misses = 0
         if point.objective - start.objective > threshold:
             outer = point
         else:
