@@ -12,8 +12,7 @@ from idfit.profiles.refit import PRECISE, Aim, Point, Target
 # how near to the threshold a crossing ends, relative to it, and refits that may be spent on it
 _NEAR, _MOST_REFITS = 1e-7, 25
 _MET = 1e-3  # a crossing that misses the threshold by more, relative to it, has met a jump
-# where in the bracket it is tried again after a refit that did not settle
-_SHARES = (0.5, 0.25, 0.75, 0.375, 0.625, 0.125, 0.875)
+_MOST_MISSES = 8  # refits that do not settle, one after the other
 _CLOSE = 1e-3  # how far from a proposed value a function may end, as a share of the bracket
 
 
@@ -41,12 +40,12 @@ def cross(
     """
     inner, outer = (a, b) if a.objective <= b.objective else (b, a)
     best, n_evaluations = min((inner, outer), key=lambda p: _gap(p, start, threshold)), 0
-    misses = 0
+    missed: list[float] = []
     for attempt in range(_MOST_REFITS):
         if _gap(best, start, threshold) <= _NEAR * threshold or stop[0]:
             break
-        if misses:
-            value = inner.value + _SHARES[misses - 1] * (outer.value - inner.value)
+        if missed:
+            value = _beside(missed, inner.value, outer.value)
         else:
             value = _proposed(best, inner, outer, start, threshold, halve=attempt > 4 and attempt % 2 == 1)
         if not min(inner.value, outer.value) < value < max(inner.value, outer.value):
@@ -60,11 +59,11 @@ def cross(
         if not point.settled or not min(inner.value, outer.value) < point.value < max(
             inner.value, outer.value
         ):
-            misses += 1
-            if misses > len(_SHARES):
+            missed.append(value)
+            if len(missed) > _MOST_MISSES:
                 break
             continue
-        misses = 0
+        missed.clear()
         if point.objective - start.objective > threshold:
             outer = point
         else:
@@ -73,6 +72,12 @@ def cross(
     if _gap(best, start, threshold) > _MET * threshold:
         best = outer
     return best, n_evaluations
+
+
+def _beside(missed: list[float], inner: float, outer: float) -> float:
+    """Where to try after refits that did not settle: ever nearer to the two ends, the outer one first."""
+    end = outer if len(missed) % 2 else inner
+    return end + (missed[0] - end) * 0.5 ** ((len(missed) + 1) // 2)
 
 
 def _gap(point: Point, start: Point, threshold: float) -> float:
