@@ -35,8 +35,8 @@ def cross(
 
     Newton's method on √(objective − best) − √threshold, nearly linear in the value, kept between the ends;
     where it leaves them, the secant, and at last halving. A refit that does not settle is tried elsewhere
-    between the ends. Where a profile jumps across the threshold, the crossing is the point beyond the jump, so
-    that the interval is rather too wide. Returns the point and the evaluations it took.
+    between the ends. Where a profile jumps across the threshold, the crossing is the point beyond the jump,
+    so that the interval is rather too wide. Returns the point and the evaluations it took.
     """
     inner, outer = (a, b) if a.objective <= b.objective else (b, a)
     best, n_evaluations = min((inner, outer), key=lambda p: _gap(p, start, threshold)), 0
