@@ -224,9 +224,8 @@ class Basis:
             pairs = np.stack([active[kept], np.full(len(kept), new)], axis=1)
             self._pairs = np.concatenate([self._pairs, pairs])
             self._lcm = np.concatenate([self._lcm, lcm[kept]])
-            self.active = active[(self.lead[active] < lead).any(axis=1)].tolist()
         if not (self.lead[active] <= lead).all(axis=1).any():
-            self.active.append(new)
+            self.active = [*active[(self.lead[active] < lead).any(axis=1)].tolist(), new]
 
     def step(self) -> bool:
         """Reduce the pairs of lowest degree; False when none is left."""

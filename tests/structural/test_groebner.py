@@ -137,6 +137,13 @@ def test_the_normal_form_is_linear_and_keeps_the_scale():
     assert basis.reduce({**poly, **{e: poly.get(e, 0) - c for e, c in once.items()}}) == {}
 
 
+def test_given_polynomials_may_share_their_leading_monomials():
+    polys = [{(2, 0): 1, (0, 1): 1}, {(2, 0): 1, (1, 0): 1, (0, 0): 3}, {(2, 0): 2, (0, 2): 1}]
+    assert as_set(groebner(polys, 2, PRIME)) == by_sympy(polys, 2, PRIME)
+    doubled = [*katsura(3), *katsura(3)]
+    assert as_set(groebner(doubled, 4, PRIME)) == by_sympy(katsura(3), 4, PRIME)
+
+
 def test_an_inconsistent_system_has_the_basis_one():
     polys = [{(1, 1): 1, (0, 0): -1}, {(1, 0): 1}]
     assert groebner(polys, 2, PRIME).polys() == [{(0, 0): 1}]
