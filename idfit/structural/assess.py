@@ -105,9 +105,11 @@ def question_of(
 def _local_decision(question: Question, local: LocalResult, i: int) -> Decision:
     quantity = question.quantities[i]
     if not local.determined[i]:
-        later = dict.fromkeys(reason for e in question.experiments for reason in e.later)
+        later = list(dict.fromkeys(reason for e in question.experiments for reason in e.later))
+        if not local.lasting:
+            later.append("what follows doses and changes")
         if later:
-            how = "the beginning of the experiments does not determine it; what follows may: "
+            how = "what was analysed does not determine it; the rest may: "
             return Decision(StructuralVerdict.UNDETERMINED, how + ", ".join(later))
         others = _moving_with(question, local, i)
         return Decision(

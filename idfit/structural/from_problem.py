@@ -2,17 +2,21 @@
 
 Fixed parameters are the numbers that they are, each simulation is an experiment, and an observable counts in
 those experiments only in which it was measured. Ideal data are assumed: measured without error at all times.
-An analysis by power series sees an experiment up to its first dose, event or switch; what it determines is
-determined, and what it does not is undecided where more follows.
+An analysis by power series sees an experiment up to its first dose or switch. What follows at a known time
+is a further experiment, which begins where the former has come to: nothing special is true of that time. Of
+events, branches that depend on states, and starts from a steady state it sees nothing; what the rest does not
+determine is undecided then.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
+from sympy.core.relational import Relational
 
 from idfit.errors import InputError
 from idfit.expressions import bottom_up, evaluate, names_in, parse, replaced
@@ -36,9 +40,10 @@ def question_of_problem(problem: Problem, functions: Mapping[str, Formula] | Non
     """
     names = problem.parameters.names
     nominal = dict(_nominal(problem))
-    simulations = problem.resolution.simulations
-    tried = [_experiment(problem, i, s, nominal) for i, s in enumerate(simulations) if not s.steady]
-    made = [experiment for experiment in tried if experiment is not None]
+    made: list[Experiment] = []
+    for i, simulation in enumerate(problem.resolution.simulations):
+        if not simulation.steady:
+            made += _Course(problem, i, simulation, nominal).experiments(len(made))
     quantities = [Quantity(n, "parameter", sympy.Symbol(n)) for n in names]
     quantities += _starts_and_courses(made, problem.model.states)
     quantities += [Quantity(n, "function", _checked(f, names)) for n, f in (functions or {}).items()]
@@ -67,49 +72,128 @@ def _checked(formula: Formula, names: tuple[str, ...]) -> Any:
     return parsed
 
 
-def _experiment(
-    problem: Problem, number: int, simulation: Simulation, nominal: Mapping[str, float]
-) -> Experiment | None:
-    """The beginning of a simulation; None if nothing is measured in it."""
-    resolution, model = problem.resolution, problem.resolution.model
-    times = _times_of_readings(problem, number)
-    if not times:
-        return None
-    until = max(t for measured in times.values() for t in measured)
-    at_once = [c for c in simulation.changes if same_time(c.time, simulation.t0)]
-    later = [f"a dose or change at {c.time:g}" for c in simulation.changes if simulation.t0 < c.time < until]
-    later += ["the model's events"] if model.events else []
-    if simulation.start is not None:
-        later.append("a start from a steady state")
-    maps = [simulation.map, *(c.map for c in at_once if c.map is not None)]
-    meaning = _meaning(resolution, maps[-1])
-    start = _start(resolution, at_once, _meaning(resolution, simulation.map), meaning)
-    formulas = _Formulas(resolution, simulation.t0, dict(zip(model.states, start, strict=True)), nominal)
-    odes = [formulas.beginning(f, meaning) for f in model.odes]
-    outputs, at_start, noise = [], [], []
-    for (readout, map_number), measured in times.items():
-        own, label = _meaning(resolution, map_number), readout.name
-        formula = formulas.beginning(readout.formula, own)
-        (at_start if all(t <= simulation.t0 for t in measured) else outputs).append((label, formula))
-        if readout.noise is not None:
-            noise.append((label, formulas.beginning(replaced(readout.noise, {label: formula}), own)))
-    later += formulas.left_out
-    observed = (*outputs, *at_start, *noise)
-    states, odes, starts, observed = with_clock(
-        list(model.states), odes, start, observed, _exact(simulation.t0)
-    )
-    ends = len(outputs), len(outputs) + len(at_start)
-    return Experiment(
-        name=simulation.label,
-        states=tuple(states),
-        odes=tuple(odes),
-        start=tuple(starts),
-        outputs=observed[: ends[0]],
-        start_outputs=observed[ends[0] : ends[1]],
-        noise=observed[ends[1] :],
-        inputs=model.inputs,
-        later=tuple(dict.fromkeys(later)),
-    )
+@dataclass(frozen=True)
+class _Course:
+    """One simulation, in pieces between known times."""
+
+    problem: Problem
+    number: int
+    simulation: Simulation
+    nominal: Mapping[str, float]
+
+    def experiments(self, first: int) -> list[Experiment]:
+        """The beginning and what follows it, the beginning having the index `first`; none if nothing is
+        measured."""
+        readings = _times_of_readings(self.problem, self.number)
+        if not readings:
+            return []
+        model, t0 = self.problem.model, self.simulation.t0
+        until = max(t for times in readings.values() for t in times)
+        pieces = [t0, *self._known_times(until)]
+        value = without_assignments(model, dict(zip(model.states, model.initial, strict=True)))
+        number = self.simulation.map
+        start: dict[str, Any] = {s: replaced(f, self._meaning(number)) for s, f in value.items()}
+        made: list[Experiment] = []
+        for k, (time, end) in enumerate(zip(pieces, [*pieces[1:], math.inf], strict=True)):
+            jump: dict[str, Any] = {state: sympy.Symbol(state) for state in model.states}
+            for change in (c for c in self.simulation.changes if same_time(c.time, time)):
+                after = number if change.map is None else change.map
+                start = self._changed(start, change, self._meaning(after))
+                jump = self._changed(jump, change, self._meaning(after))
+                number = after
+            inside = {
+                key: own for key, times in readings.items() if (own := [t for t in times if time <= t < end])
+            }
+            piece = self._piece(time, start, number, inside)
+            if k:
+                clock = [_exact(time)] * (len(piece.states) - len(model.states))
+                piece = replace(
+                    piece,
+                    name=f"{piece.name} from {time:g}",
+                    follows=first + k - 1,
+                    jump=(*jump.values(), *clock),
+                )
+            made.append(piece)
+        return made
+
+    def _known_times(self, until: float) -> list[float]:
+        """When doses and changes of parameters happen, and branches of formulas of time begin, on the way."""
+        model, t0 = self.problem.model, self.simulation.t0
+        times = [c.time for c in self.simulation.changes]
+        meaning = self._meaning(self.simulation.map)
+        for formula in (*model.odes, *(f for _, f in model.observables)):
+            times += branch_times(replaced(substituted(formula, model), meaning))
+        inner = sorted(t for t in times if t0 < t < until and not same_time(t, t0))
+        return [t for i, t in enumerate(inner) if i == 0 or not same_time(t, inner[i - 1])]
+
+    def _meaning(self, number: int) -> dict[str, Any]:
+        """What the formal parameters stand for in a map."""
+        resolution = self.problem.resolution
+        entries = zip(resolution.formal, resolution.maps[number], strict=True)
+        return {name: resolution.outer[outer] for name, outer in entries}
+
+    def _changed(
+        self, before: Mapping[str, Any], change: Change, meaning: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The states after a change, as formulas of what the states before are formulas of."""
+        resolution, value = self.problem.resolution, dict(before)
+        for dose in change.doses:
+            if isinstance(dose.amount, int):
+                amount = resolution.outer[dose.amount]
+            else:
+                amount = replaced(replaced(substituted(dose.amount, resolution.model), meaning), before)
+            value[dose.state] = amount if dose.sets else value[dose.state] + amount
+        return value
+
+    def _piece(
+        self,
+        time: float,
+        start: Mapping[str, Any],
+        number: int,
+        readings: Mapping[tuple[Readout, int], list[float]],
+    ) -> Experiment:
+        model = self.problem.model
+        formulas = _Formulas(self.problem.resolution, time, start, self.nominal)
+        odes = [formulas.beginning(f, self._meaning(number)) for f in model.odes]
+        outputs, at_start, noise = [], [], []
+        for (readout, own_number), times in readings.items():
+            own, label = self._meaning(own_number), readout.name
+            formula = formulas.beginning(readout.formula, own)
+            (at_start if all(t <= time for t in times) else outputs).append((label, formula))
+            if readout.noise is not None:
+                noise.append((label, formulas.beginning(replaced(readout.noise, {label: formula}), own)))
+        later = ["the model's events"] if model.events else []
+        later += ["a start from a steady state"] if self.simulation.start is not None else []
+        observed = (*outputs, *at_start, *noise)
+        states, odes, starts, observed = with_clock(
+            list(model.states), odes, list(start.values()), observed, _exact(time)
+        )
+        ends = len(outputs), len(outputs) + len(at_start)
+        return Experiment(
+            name=self.simulation.label,
+            states=tuple(states),
+            odes=tuple(odes),
+            start=tuple(starts),
+            outputs=observed[: ends[0]],
+            start_outputs=observed[ends[0] : ends[1]],
+            noise=observed[ends[1] :],
+            inputs=model.inputs,
+            later=tuple(dict.fromkeys([*later, *formulas.left_out])),
+        )
+
+
+def branch_times(formula: Any) -> list[float]:
+    """Times at which comparisons of the time alone change, in the comparisons of a formula."""
+    found = []
+    for part in bottom_up(formula):
+        if isinstance(part, Relational) and names_in(part) and names_in(part) <= set(TIME_NAMES):
+            sides: Any = part.args
+            difference = sympy.expand(sides[0] - sides[1])
+            (name,) = names_in(part)
+            slope = sympy.diff(difference, sympy.Symbol(name))
+            if slope.is_Rational and slope != 0:
+                found.append(float(-difference.subs(sympy.Symbol(name), 0) / slope))
+    return found
 
 
 def _times_of_readings(problem: Problem, number: int) -> dict[tuple[Readout, int], list[float]]:
@@ -128,30 +212,6 @@ def _times_of_readings(problem: Problem, number: int) -> dict[tuple[Readout, int
     return times
 
 
-def _meaning(resolution: Resolution, number: int) -> dict[str, Any]:
-    """What the formal parameters stand for in a map."""
-    entries = zip(resolution.formal, resolution.maps[number], strict=True)
-    return {name: resolution.outer[outer] for name, outer in entries}
-
-
-def _start(
-    resolution: Resolution, at_once: list[Change], before: Mapping[str, Any], after: Mapping[str, Any]
-) -> list[Any]:
-    """Starts as formulas of estimated parameters, after what happens at the start itself."""
-    model = resolution.model
-    starts = without_assignments(model, dict(zip(model.states, model.initial, strict=True)))
-    value = {state: replaced(formula, before) for state, formula in starts.items()}
-    for change in at_once:
-        held = dict(value)
-        for dose in change.doses:
-            if isinstance(dose.amount, int):
-                amount = resolution.outer[dose.amount]
-            else:
-                amount = replaced(replaced(substituted(dose.amount, model), held), after)
-            value[dose.state] = amount if dose.sets else value[dose.state] + amount
-    return list(value.values())
-
-
 def _exact(number: float) -> sympy.Expr:
     return parse(repr(float(number)))
 
@@ -164,11 +224,11 @@ class _Formulas:
     """
 
     def __init__(
-        self, resolution: Resolution, t0: float, start: Mapping[str, Any], nominal: Mapping[str, float]
+        self, resolution: Resolution, time: float, start: Mapping[str, Any], nominal: Mapping[str, float]
     ):
         self.model = resolution.model
         self.left_out: list[str] = []
-        soon = t0 + 1e-9 * max(1.0, abs(t0))
+        soon = time + 1e-9 * max(1.0, abs(time))
         self.values = {**nominal, **dict.fromkeys(TIME_NAMES, soon)}
         self.values |= {state: evaluate(formula, nominal) for state, formula in start.items()}
 
@@ -201,28 +261,30 @@ class _Formulas:
         return side * part.args[0] if isinstance(part, sympy.Abs) else sympy.Integer(side)
 
     def _note(self, conditions: Iterable[Any]) -> None:
-        if any(names_in(c) for c in conditions):
+        if any(names_in(c) - set(TIME_NAMES) for c in conditions):
             self.left_out.append("branches of the equations other than that of the beginning")
 
 
 def _starts_and_courses(made: list[Experiment], states: Iterable[str]) -> list[Quantity]:
     """Starts and courses of the states in each experiment; a start that all have in common is named once."""
     quantities = []
+    begun = [(i, e) for i, e in enumerate(made) if e.follows is None]
     for state in states:
-        starts = [e.start[e.states.index(state)] for e in made]
+        starts = [e.start[e.states.index(state)] for _, e in begun]
         common = len(set(starts)) == 1
-        for i, (experiment, start) in enumerate(zip(made, starts, strict=True)):
-            label = "" if common or len(made) == 1 else f"[{experiment.name}]"
-            if i == 0 or label:
+        for (i, experiment), start in zip(begun, starts, strict=True):
+            label = "" if common else f"[{experiment.name}]"
+            if label or i == begun[0][0]:
                 quantities.append(Quantity(f"{state}(0){label}", "initial", start, i))
-        for i, experiment in enumerate(made):
-            label = f"[{experiment.name}]" if len(made) > 1 else ""
+        for i, experiment in begun:
+            label = f"[{experiment.name}]" if len(begun) > 1 else ""
             quantities.append(Quantity(f"{state}(t){label}", "state", sympy.Symbol(state), i))
     return quantities
 
 
 def _assumptions(problem: Problem, made: list[Experiment]) -> tuple[str, ...]:
-    what = "experiment" if len(made) == 1 else f"{len(made)} experiments"
+    n = sum(e.follows is None for e in made)
+    what = "experiment" if n == 1 else f"{n} experiments"
     sentences = [
         f"The data are those of the problem's own {what}, measured without error and at all times.",
         "Fixed parameters, doses and starts are the numbers or formulas that the problem gives.",
@@ -230,5 +292,5 @@ def _assumptions(problem: Problem, made: list[Experiment]) -> tuple[str, ...]:
     if problem.model.inputs:
         sentences.append(f"The input {', '.join(problem.model.inputs)} is known and as rich as need be.")
     if later := list(dict.fromkeys(reason for e in made for reason in e.later)):
-        sentences.append(f"Seen is the beginning of the experiments only; left out: {'; '.join(later)}.")
+        sentences.append(f"Not seen by the analysis: {'; '.join(later)}.")
     return tuple(sentences)

@@ -15,13 +15,15 @@ _POINTS = 2
 
 @dataclass(frozen=True)
 class LocalResult:
-    """determined, by_noise : (quantity,); involved : (direction, quantity); ranks : of the outputs."""
+    """determined, by_noise : (quantity,); involved : (direction, quantity); ranks : of the outputs;
+    lasting : whether the open directions are known to stay open in what follows the beginnings."""
 
     determined: np.ndarray
     by_noise: np.ndarray
     involved: np.ndarray
     ranks: tuple[int, ...]
     primes: tuple[int, ...]
+    lasting: bool
 
     @property
     def nullity(self) -> int:
@@ -44,6 +46,7 @@ def assess_locally(question: Question, seed: int = 0) -> LocalResult:
         involved=best[0].involved & ~determined,
         ranks=best[0].ranks,
         primes=tuple(o.prime for o in seen),
+        lasting=all(o.lasting for o in best),
     )
 
 

@@ -8,7 +8,7 @@ that a random point is a special one has a probability of about (number of unkno
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,12 +16,13 @@ import numpy as np
 
 from idfit.numerics import modular
 from idfit.numerics.modular import PRIMES
-from idfit.structural.program import CannotDecideError, Program, compiled
+from idfit.structural.continuation import directions_last
+from idfit.structural.program import CannotDecideError, compiled
 from idfit.structural.question import Question
+from idfit.structural.series import Series
 
 #: orders beyond which nothing is looked for where no theorem says that a rank that stands still has ended
 MOST_ORDERS = 160
-_FIRST_ORDERS = 16
 _TRIES = 60
 _IRREGULAR = "the equations are not regular at the start: a division by zero, or a root or logarithm of zero"
 
@@ -34,7 +35,8 @@ class Observation:
     order; null_space : (point, direction, unknown), what neither outputs nor noise levels determine, reduced,
     with 1 in the columns `free`; determined : (quantity,) whether it is determined locally; by_noise :
     (quantity,) whether that is due to the noise levels alone; involved : (direction, quantity) whether it
-    changes along a direction.
+    changes along a direction; lasting : whether the directions are proven to last through what follows the
+    beginnings of experiments.
     """
 
     prime: int
@@ -46,56 +48,11 @@ class Observation:
     determined: np.ndarray
     by_noise: np.ndarray
     involved: np.ndarray
+    lasting: bool
 
     @property
     def rank(self) -> int:
         return self.ranks[-1] if self.ranks else 0
-
-
-class _Series:
-    """The growing power series of one experiment at one point."""
-
-    def __init__(
-        self,
-        program: Program,
-        values: Mapping[str, int],
-        columns: Mapping[str, int],
-        rng,
-        seed: int,
-        prime: int,
-    ):
-        self.program, self.prime, self.seed = program, prime, seed
-        self.rng = rng
-        n_columns = 1 + len(columns)
-        self.w = np.zeros((len(program.op), _FIRST_ORDERS, n_columns), dtype=np.uint32)
-        for node, number in program.numbers.items():
-            self.w[node, 0, 0] = number.numerator * pow(number.denominator, -1, prime) % prime
-        for name, node in program.symbols.items():
-            self.w[node, 0, 0] = values[name]
-            if name in columns:
-                self.w[node, 0, 1 + columns[name]] = 1
-        for node in program.inputs:
-            self.w[node, 0, 0] = rng.integers(1, prime)
-        self.order = -1
-
-    def extend(self) -> bool:
-        """One order more; False if the point is none at which the equations are regular."""
-        self.order += 1
-        p, prime = self.program, np.uint64(self.prime)
-        if self.order == self.w.shape[1]:
-            self.w = np.concatenate([self.w, np.zeros_like(self.w)], axis=1)
-        if self.order == 0:
-            nodes = (p.op, p.aux, p.pointer, p.argument)
-            return modular.start(*nodes, p.begin, np.uint64(self.seed), prime, self.w)
-        for node in p.inputs:
-            self.w[node, self.order, 0] = self.rng.integers(1, self.prime)
-        nodes = (p.op, p.aux, p.pointer, p.argument, p.constant)
-        modular.extend(self.order, *nodes, p.derivative, prime, self.w)
-        return True
-
-    def rows(self, nodes: Sequence[int]) -> np.ndarray:
-        """Derivatives of the newest coefficients in the unknowns (node, unknown)."""
-        return self.w[list(nodes), self.order, 1:]
 
 
 class _Echelon:
@@ -110,11 +67,6 @@ class _Echelon:
             rows = np.ascontiguousarray(rows, dtype=np.uint32)
             self.rank = modular.eliminate(rows, self.matrix, self.pivots, self.rank, self.prime)
         return self.rank
-
-    def spans(self, row: np.ndarray) -> bool:
-        """Whether a row is a combination of those that were added."""
-        trial = self.copy()
-        return trial.add(row[np.newaxis]) == self.rank
 
     def copy(self) -> _Echelon:
         twin = _Echelon(0, int(self.prime))
@@ -142,7 +94,7 @@ class _Point:
     ranks: tuple[int, ...]
     echelon: _Echelon
     with_noise: _Echelon
-    series: list[_Series]
+    series: list[Series]
     functions: np.ndarray
 
 
@@ -186,6 +138,7 @@ class Observer:
             determined=determined,
             by_noise=by_noise,
             involved=involved,
+            lasting=self._lasting(best, prime),
         )
 
     def taylor(
@@ -228,7 +181,9 @@ class Observer:
         names = (*question.unknowns, *question.known)
         values = dict(zip(names, rng.integers(1, prime, len(names)).tolist(), strict=True))
         seed = int(rng.integers(1, 2**31))
-        series = [_Series(p, values, self.columns, rng, seed, prime) for p in self.programs]
+        n = len(self.columns)
+        tangents = {name: np.eye(n, dtype=np.uint32)[i] for name, i in self.columns.items()}
+        series = [Series(p, values, tangents, n, rng, seed, prime) for p in self.programs]
         everything, echelon, ranks = _Echelon(len(self.columns), prime), _Echelon(self.n_unknowns, prime), []
         noise_rows: list[np.ndarray] = []
         growing: list[int] = []
@@ -264,6 +219,12 @@ class Observer:
         if ranks[-1] == self.n_unknowns:
             return True
         return self.question.generic and len(growing) > 1 and growing[-1] == growing[-2]
+
+    def _lasting(self, point: _Point, prime: int) -> bool:
+        null = point.with_noise.null_space()
+        if not len(null) or not any(e.follows is not None for e in self.question.experiments):
+            return True
+        return directions_last(self.question, self.columns, point.values, point.series, null, prime)
 
     def _about_quantities(self, point: _Point) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Whether each quantity is determined, whether by noise levels alone, and (direction, quantity)

@@ -23,7 +23,9 @@ class Experiment:
     `start` speaks of unknowns and known names only, where the name of a state means its unknown start.
     inputs : known functions of time, as rich as need be. start_outputs : those that are measured at the start
     and never again. noise : formulas of noise levels, which the scatter of repeated measurements tells.
-    later : what happens after the beginning, in words; the analysis sees the beginning only, and says so.
+    follows : the experiment of which this is the continuation after a known time, at which the states become
+    `jump`, formulas of the states just before, of unknowns and known names; `start` is then that for a time
+    that has passed in no time. later : what else happens, in words, which the analysis does not see.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Experiment:
     inputs: tuple[str, ...] = ()
     start_outputs: tuple[tuple[str, sympy.Expr], ...] = ()
     noise: tuple[tuple[str, sympy.Expr], ...] = ()
+    follows: int | None = None
+    jump: tuple[sympy.Expr, ...] = ()
     later: tuple[str, ...] = ()
 
 

@@ -64,11 +64,28 @@ def test_a_dose_at_the_start_is_part_of_the_start():
     assert found["s"] == found["A0"] == "at_least_local"
 
 
-def test_what_follows_a_later_dose_is_not_guessed():
-    found = assess_structure(decay({"one": {"dose": [{"time": 1.5, "add": {"A": 3}}]}}), global_=False)
-    assert found["verdict_label"].sel(quantity="s") == "undetermined"
-    assert "a dose or change at 1.5" in str(found["decided_by"].sel(quantity="s").values)
+def test_a_later_dose_of_known_size_tells_the_scale():
+    """y = s·(A + 3) from 1.5 on."""
+    found = verdicts(decay({"one": {"dose": [{"time": 1.5, "add": {"A": 3}}]}}))
+    assert found["s"] == found["A0"] == "at_least_local"
+
+
+def test_a_later_dose_that_scales_with_the_first_tells_nothing():
+    found = verdicts(decay({"one": {"dose": [{"time": 1.5, "add": {"A": "2*A0"}}]}}))
+    assert found["s"] == found["A0"] == "nonidentifiable"
+    assert found["k"] == "at_least_local"
+
+
+def test_what_follows_is_not_guessed():
+    """q shows in z alone, which is not measured before it is added to A at 1.5."""
+    model = Model.from_equations({"A": "-k*A", "z": "-q*z^2"}, {"y": "A"}, ["k", "q"], {"A": 1, "z": 1})
+    table = {"time": [0.5, 2.0], "observable": ["y", "y"], "value": [1.0, 1.0]}
+    parameters = {n: {"value": 0.3, "min": 1e-3, "max": 1e3} for n in "kq"}
+    conditions = {"default": {"dose": [{"time": 1.0, "add": {"A": "z"}}]}}
+    found = assess_structure(Problem(model, table, conditions, parameters, noise={"y": 0.1}), global_=False)
     assert found["verdict_label"].sel(quantity="k") == "at_least_local"
+    assert found["verdict_label"].sel(quantity="q") == "undetermined"
+    assert "what follows" in str(found["decided_by"].sel(quantity="q").values)
 
 
 def test_a_dose_after_the_last_measurement_does_not_matter():
@@ -93,7 +110,20 @@ def test_branches_that_begin_later():
     table = {"time": [0.5, 2.0], "observable": ["y", "y"], "value": [1.0, 1.0]}
     parameters = {n: {"value": 0.3, "min": 1e-3, "max": 1e3} for n in "kq"}
     found = verdicts(Problem(model, table, {}, parameters, noise={"y": 0.1}))
-    assert found == {"k": "at_least_local", "q": "undetermined", "A(0)": "global", "A(t)": "at_least_local"}
+    assert found == dict.fromkeys(["k", "q", "A(t)"], "at_least_local") | {"A(0)": "global"}
+
+
+def test_what_the_analysis_does_not_see_is_undetermined():
+    model = Model.from_equations(
+        {"A": "-k*A"}, {"y": "A"}, ["k", "q"], {"A": 1}, events=[("A < 0.5", {"A": "A + q"})]
+    )
+    table = {"time": [0.5, 2.0], "observable": ["y", "y"], "value": [1.0, 1.0]}
+    parameters = {n: {"value": 0.3, "min": 1e-3, "max": 1e3} for n in "kq"}
+    problem = Problem(model, table, {}, parameters, noise={"y": 0.1})
+    assert verdicts(problem)["k"] == "at_least_local"
+    assert verdicts(problem)["q"] == "undetermined"
+    found = assess_structure(problem, global_=False)
+    assert "the model's events" in str(found["decided_by"].sel(quantity="q").values)
 
 
 def test_options_of_models_are_refused():
