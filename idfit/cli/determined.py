@@ -53,7 +53,7 @@ def profile_lines(profiles: xr.Dataset) -> list[str]:
         ))  # fmt: skip
         if reason := str(at["reason"].values):
             reasons.append(f"  {name}: {reason}")
-    return _table(rows) + reasons
+    return table_lines(rows) + reasons
 
 
 def _interval(limits: np.ndarray, sides: np.ndarray, unit: str) -> str:
@@ -72,7 +72,7 @@ def _partners(profile: xr.Dataset) -> list[str]:
     return [str(name) for name in profile["partner"].values if name][:_MOST_PARTNERS]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -130,7 +130,7 @@ def _disagreements(opinions: xr.Dataset) -> list[str]:
     if not apart:
         return [f"methods ({methods}) agree on {compared} of {len(names)} parameters"]
     head = f"methods ({methods}) disagree on {len(apart)} of {compared} parameters:"
-    return [head, *_table([(names[i], causes[i]) for i in apart])]
+    return [head, *table_lines([(names[i], causes[i]) for i in apart])]
 
 
 def error_lines(info: xr.Dataset) -> list[str]:
@@ -141,7 +141,7 @@ def error_lines(info: xr.Dataset) -> list[str]:
         errors = [float(at[v][i]) for v in ("standard_error", "standard_error_observed", "slice_error")]
         shown = ["undetermined" if math.isnan(e) else f"{e:.4g}" for e in errors]
         rows.append((name, *shown, str(info["unit"].values[i])))
-    return _table(rows)
+    return table_lines(rows)
 
 
 def determined_facts(study: xr.DataTree) -> dict[str, Any]:

@@ -11,7 +11,20 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import typer
 
-from idfit.cli import check, convert, demo, fisher, fit, new, profile, report, run, simulate, status
+from idfit.cli import (
+    check,
+    convert,
+    demo,
+    fisher,
+    fit,
+    new,
+    profile,
+    report,
+    run,
+    simulate,
+    status,
+    structure,
+)
 
 app = typer.Typer(
     name="idfit",
@@ -26,6 +39,7 @@ for _command in (
     fit.fit,
     fisher.fisher,
     profile.profile,
+    structure.structure,
     simulate.simulate,
     run.run,
     run.resume,

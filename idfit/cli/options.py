@@ -45,6 +45,12 @@ DataFile = Annotated[
         help="The measurements, a tidy CSV file; a PEtab problem names its own.", show_default=False
     ),
 ]
+KnownNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--known", help="Parameters whose values in MODEL are known, separated by commas.", show_default=False
+    ),
+]
 Starts = Annotated[int, typer.Option("--starts", help="How many random starts.")]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Of all random numbers; drawn, printed and stored if left out.")

@@ -8,7 +8,6 @@ import typer
 
 from idfit.cli import options
 from idfit.cli.console import Console, execute
-from idfit.errors import Finding, InputError
 
 
 def profile(
@@ -84,12 +83,13 @@ def profile(
     def work() -> int:
         from idfit.cli.analysing import FitAsked, analyse
         from idfit.cli.running import tell_outcome
+        from idfit.cli.texts import levels_in, named_formulas, names_in, pair_in
 
         asked = FitAsked(starts, seed, optimizer, sampling.value, rtol, atol, missing.value)
         tables: dict[str, dict[str, Any]] = {
             "profiles": _given(
-                parameters=_names(parameters),
-                ci_prob=_levels(ci_prob),
+                parameters=names_in(parameters),
+                ci_prob=levels_in(ci_prob),
                 threshold=None if threshold is None else threshold.value,
                 method=None if method is None else method.value,
                 max_points=max_points,
@@ -98,9 +98,9 @@ def profile(
         if second_opinion:
             tables["second_opinions"] = {"methods": [opinion.value for opinion in second_opinion]}
         if function:
-            tables["functions"] = dict(_named_formula(text) for text in function)
+            tables["functions"] = named_formulas(function)
         if pairs:
-            tables["profiles_2d"] = {} if pairs == ["auto"] else {"pairs": [_pair(text) for text in pairs]}
+            tables["profiles_2d"] = {} if pairs == ["auto"] else {"pairs": [pair_in(text) for text in pairs]}
         if bootstrap is not None:
             tables["bootstrap"] = {"n": bootstrap}
         if test:
@@ -117,38 +117,3 @@ def profile(
 def _given(**options: Any) -> dict[str, Any]:
     """What was given: the rest keeps the values of the run, or their defaults."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _names(texts: list[str] | None) -> list[str] | None:
-    """
-    >>> _names(["a,b", "c"])
-    ['a', 'b', 'c']
-    """
-    if texts is None:
-        return None
-    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
-
-
-def _levels(text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(part) for part in text.split(",")]
-    except ValueError:
-        raise _refused(f"--ci-prob {text!r}", "must be numbers separated by commas", "0.68,0.95") from None
-
-
-def _named_formula(text: str) -> tuple[str, str]:
-    name, sign, formula = text.partition("=")
-    if not sign or not name.strip() or not formula.strip():
-        raise _refused(f"--function {text!r}", "must be name=formula", "--function ratio=k1/k2")
-    return name.strip(), formula.strip()
-
-
-def _pair(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(":")]
-    if len(names) != 2:
-        raise _refused(f"--pairs {text!r}", "must be two names with a colon between them", "--pairs k1:k2")
-    return names
-
-
-def _refused(given: str, rule: str, remedy: str) -> InputError:
-    return InputError([Finding("", 0, 0, given, rule, remedy, "P19")])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from idfit.expressions import ExpressionError, parse
 
@@ -19,6 +19,21 @@ MAX_FUNCTIONS = 1000
 
 #: path in the recipe, value, rule, remedy
 Fault = tuple[tuple[str | int, ...], Any, str, str]
+
+
+class StructureTable(BaseModel):
+    """Structural identifiability: asked of the equations before every fit, unless it is switched off.
+
+    global : whether to go on from local to global verdicts, for at most `time_limit` seconds.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, serialize_by_alias=True, validate_by_name=True
+    )
+
+    enabled: bool = True
+    global_: bool = Field(default=True, alias="global")
+    time_limit: float = 10.0
 
 
 class FisherTable(BaseModel):
@@ -99,6 +114,7 @@ Function = Annotated[FunctionTable, BeforeValidator(_as_table)]
 
 #: tables of a recipe by key; that of `functions` has one below for each name
 TABLES: dict[str, type[BaseModel]] = {
+    "structure": StructureTable,
     "fisher": FisherTable,
     "profiles": ProfilesTable,
     "second_opinions": OpinionsTable,
@@ -122,6 +138,10 @@ def decisive(name: str, table: Any) -> dict[str, str]:
 
 def out_of_range(recipe: Any) -> Iterator[Fault]:
     """What is wrong in the tables of a recipe whatever the model."""
+    limit = recipe.structure.time_limit
+    if not (math.isfinite(limit) and limit > 0.0):
+        remedy = "10 is enough for most models; global = false leaves out what takes long"
+        yield ("structure", "time_limit"), limit, "must be a positive number of seconds", remedy
     if recipe.profiles is not None:
         yield from _in_profiles(recipe.profiles)
     if len(recipe.functions) > MAX_FUNCTIONS:

@@ -19,6 +19,8 @@ from idfit.optimize.fit import fit
 from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, simulate
 from idfit.spec.writing import hashes
+from idfit.study import equations
+from idfit.study.analyses import decisive
 from idfit.study.checking import read_and_check
 from idfit.study.directory import FITTED_FILE, Mode, RunDirectory, read_record
 from idfit.study.problem_table import problem_dataset
@@ -130,6 +132,8 @@ def extend_run(
         or not stage.asked(recipe)
         or stage.identity(extended) != stage.identity(recipe)
     }
+    if equations.TABLE in asked:
+        again.add(equations.GROUP)
     return run_recipe(extended, "resume", means, command, frozenset(again if renew else ()))
 
 
@@ -174,12 +178,14 @@ def run_recipe(
     identity |= recipe.identity(digests["model"], digests["data"])
     stages = [stage for stage in STAGES if stage.asked(recipe)]
     identities = {s.group: identity | s.identity(recipe) for s in stages if s.has_tasks}
+    if recipe.structure.enabled:
+        identities[equations.GROUP] = identity | decisive(equations.TABLE, recipe.structure)
     record = {"command": command, "recipe": located(recipe).model_dump()}
     with RunDirectory(directory, mode, identity, record, identities, renew) as folder:
         if not kernels_are_compiled():
             means.say(COMPILING)
-        groups, missing = _computed(problem, recipe, stages, folder, means)
-        findings += what_was_found(groups)
+        groups, missing, warnings = _computed(problem, recipe, stages, folder, means)
+        findings += [*warnings, *what_was_found(groups)]
         study = study_of(groups, _attrs(problem, recipe, command, findings))
         save_study(study, directory / STUDY_FILE)
         estimates = problem.parameters.to_natural(best_known(groups)["optimum"].values[0]).tolist()
@@ -194,12 +200,21 @@ def run_recipe(
 
 def _computed(
     problem: Problem, recipe: Recipe, stages: list[Stage], folder: RunDirectory, means: Means
-) -> tuple[Groups, list[str]]:
-    """All groups of the study, and what is missing in them."""
+) -> tuple[Groups, list[str], list[Finding]]:
+    """All groups of the study, what is missing in them, and what the equations warn of."""
     runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop)
+    groups: Groups = {"problem": problem_dataset(problem)}
+    warnings: list[Finding] = []
+    if recipe.structure.enabled:
+        means.say(f"computing: {equations.SAYS}")
+        journal = folder.stage_journal(equations.GROUP, np.empty(0))
+        asked, warnings = equations.ask_equations(
+            problem, recipe, replace(runner, journal=journal, progress=None)
+        )
+        groups |= asked
     means.say(f"fitting {len(problem.parameters)} parameters from {recipe.fit.starts} starts")
     means.stage("fit")
-    groups: Groups = {"problem": problem_dataset(problem), "fit": _fit(problem, recipe, runner)}
+    groups["fit"] = _fit(problem, recipe, runner)
     missing = failed(groups["fit"]["status"], "starts")
     groups["simulation"] = simulate(
         problem, groups["fit"]["optimum"].values[0], rtol=recipe.solver.rtol, atol=recipe.solver.atol
@@ -214,7 +229,8 @@ def _computed(
         means.say(f"computing: {stage.says}")
         means.stage(stage.says)
 
-    return groups, missing + run_stages(stages, problem, recipe, groups, runner_of, begin)
+    missing += run_stages(stages, problem, recipe, groups, runner_of, begin)
+    return groups, missing, warnings
 
 
 def _with_what_was_added(recipe: Recipe, directory: Path) -> Recipe:
@@ -222,8 +238,8 @@ def _with_what_was_added(recipe: Recipe, directory: Path) -> Recipe:
     former, _ = recorded(directory)
     kept = {
         name: getattr(former, name)
-        for name in ("seed", *(stage.table for stage in STAGES if stage.has_tasks))
-        if getattr(recipe, name) is None or getattr(recipe, name) == {}
+        for name in ("seed", equations.TABLE, *(stage.table for stage in STAGES if stage.has_tasks))
+        if getattr(recipe, name) == Recipe.model_fields[name].default
     }
     return recipe.model_copy(update=kept)
 

@@ -23,7 +23,7 @@ MAX_STARTS = 1_000_000
 SMALLEST_TOLERANCE, LARGE_TOLERANCE = 1e-14, 1e-3
 _MAX_SEED = 2**63 - 1
 # tables whose keys are options of the command line, and options that are named otherwise
-_BY_KEY = ("fit", "solver", "profiles", "profiles_2d")
+_BY_KEY = ("fit", "solver", "structure", "profiles", "profiles_2d")
 _OPTIONS = {
     "functions": "function",
     "identifiability_test": "test",
@@ -69,6 +69,7 @@ class Recipe(BaseModel):
     seed: int | None = None
     fit: FitOptions = FitOptions()
     solver: SolverOptions = SolverOptions()
+    structure: analyses.StructureTable = analyses.StructureTable()
     fisher: analyses.FisherTable = analyses.FisherTable()
     profiles: analyses.ProfilesTable | None = None
     functions: dict[str, analyses.Function] = {}
@@ -197,4 +198,4 @@ def _keys_beside(path: tuple[str | int, ...]) -> list[str]:
     """What may stand where the last key of a path stands."""
     depth = 3 if path and path[0] == "functions" else 2
     owner = _TABLES.get(str(path[0])) if len(path) >= depth else None
-    return list((owner or Recipe).model_fields)
+    return [field.alias or name for name, field in (owner or Recipe).model_fields.items()]

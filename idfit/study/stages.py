@@ -14,6 +14,7 @@ from idfit.problem import Problem
 from idfit.results import Status, Verdict, sentences
 from idfit.study.agreement import agreement
 from idfit.study.analyses import ProfilesTable, decisive
+from idfit.study.joined import joined
 from idfit.study.recipe import Recipe
 from idfit.tasks import Runner
 
@@ -142,7 +143,7 @@ def _profiles(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) 
     from idfit.profiles import profile
 
     asked = levels_of(recipe)
-    return profile(
+    made = profile(
         problem,
         groups["fit"],
         asked.parameters,
@@ -151,6 +152,7 @@ def _profiles(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) 
         options=_profile_options(recipe, asked.method),
         runner=runner,
     )
+    return joined(made, groups.get("structure"))
 
 
 def _opinion(method: str) -> Callable[[Problem, Groups, Recipe, Runner], xr.Dataset]:
@@ -160,7 +162,7 @@ def _opinion(method: str) -> Callable[[Problem, Groups, Recipe, Runner], xr.Data
         from idfit.profiles import profile
 
         asked = levels_of(recipe)
-        return profile(
+        made = profile(
             problem,
             best_known(groups),
             asked.parameters,
@@ -169,6 +171,7 @@ def _opinion(method: str) -> Callable[[Problem, Groups, Recipe, Runner], xr.Data
             options=_profile_options(recipe, method),
             runner=runner,
         )
+        return joined(made, groups.get("structure"))
 
     return work
 
@@ -184,7 +187,7 @@ def _functions(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
     from idfit.study.checking import quantity_of
 
     asked = levels_of(recipe)
-    return profile_functions(
+    made = profile_functions(
         problem,
         best_known(groups),
         {name: quantity_of(table) for name, table in recipe.functions.items()},
@@ -193,6 +196,7 @@ def _functions(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
         options=_profile_options(recipe),
         runner=runner,
     )
+    return joined(made, groups.get("structure"))
 
 
 def _pairs(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:

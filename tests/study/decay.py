@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from idfit.study.analyses import StructureTable
 from idfit.study.recipe import FitOptions, Recipe
 
 MODEL = """idfit = 1
@@ -24,7 +25,7 @@ TIMES = np.linspace(0.2, 4, 12)
 
 
 def decay_recipe(folder: Path, **tables) -> Recipe:
-    """A recipe of 8 starts for the files that are written into the folder."""
+    """A recipe of 8 starts for the files that are written into the folder; without global verdicts."""
     rng = np.random.default_rng(3)
     rows = ["condition,time,observable,value,sd"]
     rows += [f"default,{t},y,{3 * math.exp(-0.7 * t) + 0.1 * rng.normal()}," for t in TIMES]
@@ -37,7 +38,7 @@ def decay_recipe(folder: Path, **tables) -> Recipe:
         out=str(folder / "run"),
         seed=5,
         fit=FitOptions(starts=8),
-        **tables,
+        **{"structure": StructureTable(global_=False)} | tables,
     )
 
 

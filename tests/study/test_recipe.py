@@ -72,6 +72,11 @@ def test_paths_are_relative_to_the_recipe(tmp_path):
         ("[profiles_2d]\ncells = 2", "P12: profiles_2d.cells = 2"),
         ("[identifiability_test]\nradius = 0", "P12: identifiability_test.radius = 0"),
         ("[bootstrap]\nn = 1", r"study.toml:3:1: P12: bootstrap.n = 1 - must be from 2"),
+        (
+            "[structure]\ntime_limit = 0",
+            "P12: structure.time_limit = 0 - must be a positive number of seconds",
+        ),
+        ("[structure]\nglobals = true", "P19: structure.globals - .* did you mean 'global'"),
         ("[fisher]\non = true", "P19: fisher.on - is not a key of .*; there are enabled, curvature"),
         ("data = 'https://example.org/a.csv'", r"study.toml:2:1: S12: .*URL"),
         ("data = '~/a.csv'", "S12: .*not expanded in recipes"),

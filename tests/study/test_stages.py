@@ -13,7 +13,7 @@ from scipy import stats
 import idfit
 from idfit.errors import InputError, Interrupted, RunError, StorageError
 from idfit.results import Agreement, Status, Verdict
-from idfit.study import pipeline
+from idfit.study import equations, pipeline
 from idfit.study.analyses import (
     BootstrapTable,
     FisherTable,
@@ -66,10 +66,10 @@ def as_bytes(study):
 def test_each_stage_makes_its_group_and_is_announced(whole):
     _, outcome, said = whole
     assert outcome.degraded == ()
-    groups = {"problem", "fit", "simulation", *(stage.group for stage in STAGES)}
+    groups = {"problem", "structure", "fit", "simulation", *(stage.group for stage in STAGES)}
     assert set(outcome.study.children) == groups
     assert [line for line in said if line.startswith("computing: ")] == [
-        f"computing: {stage.says}" for stage in STAGES
+        f"computing: {says}" for says in (equations.SAYS, *(stage.says for stage in STAGES))
     ]
     assert outcome.study["agreement"]["source"].values.tolist() == [
         "wald",
@@ -111,9 +111,9 @@ def test_the_methods_agree_where_the_likelihood_is_nearly_quadratic(whole):
     assert codes <= {Agreement.AGREE, Agreement.DISAGREE}  # six replicates say little
 
 
-def test_without_tables_there_is_the_information_only(tmp_path):
+def test_without_tables_there_are_the_equations_and_the_information_only(tmp_path):
     outcome = run_recipe(decay_recipe(tmp_path), "new", Means())
-    assert set(outcome.study.children) == {"problem", "fit", "simulation", "fisher"}
+    assert set(outcome.study.children) == {"problem", "structure", "fit", "simulation", "fisher"}
     off = decay_recipe(tmp_path, fisher=FisherTable(enabled=False))
     assert "fisher" not in run_recipe(off, "overwrite", Means()).study.children
 
