@@ -27,6 +27,7 @@ MAX_SECONDS = 60
 MAX_MEMORY = 4 << 30
 MAX_IDLE_SECONDS = 30
 LIBRARY_IS_MISSING = 66
+_ALIVE = 0  # its fate while it answers
 
 
 def ask(module: str, requests: Sequence[Any], files: Sequence[str], library: str) -> list[Any | InputError]:
@@ -38,7 +39,20 @@ def ask(module: str, requests: Sequence[Any], files: Sequence[str], library: str
         return [_answer(module, *pair, library) for pair in zip(requests, files, strict=True)]
 
 
+def ask_within(module: str, request: Any, seconds: float) -> Any | None:
+    """What ``python -m module`` answers to a request, or None if it does not within that time."""
+    with _LOCK:
+        answer, _ = _reply(module, request, seconds)
+    return answer
+
+
 def _answer(module: str, request: Any, file: str, library: str) -> Any | InputError:
+    answer, fate = _reply(module, request, MAX_SECONDS)
+    return answer if fate == _ALIVE else _failure(fate, library, file)
+
+
+def _reply(module: str, request: Any, seconds: float) -> tuple[Any, int | None]:
+    """The answer, or None with the fate of the child."""
     key = (os.getpid(), module)  # a fork has children of its own
     child = _CHILDREN.get(key)
     if child is not None and not child.is_fresh():
@@ -46,11 +60,11 @@ def _answer(module: str, request: Any, file: str, library: str) -> Any | InputEr
         child = None
     if child is None:
         child = _CHILDREN[key] = _Child(module)
-    line = child.answer(json.dumps(request).encode("ascii"))
+    line = child.answer(json.dumps([seconds, request]).encode("ascii"), seconds)
     if line is not None:
-        return json.loads(line)
+        return json.loads(line), _ALIVE
     del _CHILDREN[key]
-    return _failure(child.end(), library, file)
+    return None, child.end()
 
 
 class _Child:
@@ -74,9 +88,9 @@ class _Child:
         idle = time.monotonic() - self.last
         return self.process.poll() is None and idle < MAX_IDLE_SECONDS / 2
 
-    def answer(self, request: bytes) -> bytes | None:
-        """The line that it writes; None if it ends instead."""
-        timer = threading.Timer(MAX_SECONDS, self._stop)
+    def answer(self, request: bytes, seconds: float) -> bytes | None:
+        """The line that it writes; None if it ends instead, or takes longer."""
+        timer = threading.Timer(seconds, self._stop)
         timer.start()
         try:
             to, back = self.pipes
@@ -133,16 +147,20 @@ def _failure(fate: int | None, library: str, file: str) -> InputError:
     return InputError.of("", rule, "simplify the file, or export it again", file=file)
 
 
-def serve(answer: Callable[[Any], Any]) -> None:
-    """The life of a child: answer each line of the standard input with one of the standard output."""
+def serve(answer: Callable[[Any], Any], *, opens_files: bool = False) -> None:
+    """The life of a child: answer each line of the standard input with one of the standard output.
+
+    opens_files : as a child must that reads no foreign text and loads compiled code from a cache.
+    """
     channel = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
     sys.setrecursionlimit(10_000)  # depths are bounded by the parent
     _leave_after(MAX_IDLE_SECONDS)
     for line in sys.stdin:
         _leave_after(0)
-        _limit()
-        channel.write(json.dumps(answer(json.loads(line))) + "\n")
+        seconds, request = json.loads(line)
+        _limit(seconds, opens_files)
+        channel.write(json.dumps(answer(request)) + "\n")
         channel.flush()
         _leave_after(MAX_IDLE_SECONDS)
 
@@ -153,19 +171,19 @@ def _leave_after(seconds: int) -> None:
         signal.alarm(seconds)
 
 
-def _limit() -> None:
-    """No more memory and time for the next request than it may need, and no file to open."""
+def _limit(seconds: float, opens_files: bool) -> None:
+    """No more memory and time for the next request than it may need, and perhaps no file to open."""
     try:
         import resource
     except ImportError:  # Windows has no such limits; the parent's clock remains
         return
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(usage.ru_utime + usage.ru_stime) + MAX_SECONDS
     limits = {
-        resource.RLIMIT_NOFILE: 0,
         resource.RLIMIT_AS: MAX_MEMORY,
-        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_CPU: int(usage.ru_utime + usage.ru_stime + seconds) + 1,
     }
+    if not opens_files:
+        limits[resource.RLIMIT_NOFILE] = 0
     for kind, limit in limits.items():
         hard = resource.getrlimit(kind)[1]
         resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
