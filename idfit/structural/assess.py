@@ -105,12 +105,10 @@ def question_of(
 def _local_decision(question: Question, local: LocalResult, i: int) -> Decision:
     quantity = question.quantities[i]
     if not local.determined[i]:
-        later = list(dict.fromkeys(reason for e in question.experiments for reason in e.later))
-        if not local.lasting:
-            later.append("what follows doses and changes")
-        if later:
+        unseen = [*question.left_out, *(() if local.lasting else ("what follows doses and changes",))]
+        if unseen:
             how = "what was analysed does not determine it; the rest may: "
-            return Decision(StructuralVerdict.UNDETERMINED, how + ", ".join(later))
+            return Decision(StructuralVerdict.UNDETERMINED, how + "; ".join(unseen))
         others = _moving_with(question, local, i)
         return Decision(
             StructuralVerdict.NONIDENTIFIABLE,

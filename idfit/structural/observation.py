@@ -19,7 +19,9 @@ from idfit.numerics.modular import PRIMES
 from idfit.structural.continuation import directions_last
 from idfit.structural.program import CannotDecideError, compiled
 from idfit.structural.question import Question
+from idfit.structural.rational import row_echelon
 from idfit.structural.series import Series
+from idfit.structural.steady import ConstrainedPoints
 
 #: orders beyond which nothing is looked for where no theorem says that a rank that stands still has ended
 MOST_ORDERS = 160
@@ -108,10 +110,16 @@ class Observer:
         starts = {str(s) for e in question.experiments for s in e.start}
         self.known_starts = [name for name in question.known if name in starts]
         self.n_unknowns = len(question.unknowns)
-        self.columns = {name: i for i, name in enumerate([*question.unknowns, *self.known_starts])}
-        names = (*question.unknowns, *question.known)
+        self.n_varying = self.n_unknowns + len(question.implicit)
+        varying = [*question.unknowns, *question.implicit, *self.known_starts]
+        self.columns = {name: i for i, name in enumerate(varying)}
+        names = (*question.unknowns, *question.implicit, *question.known)
         self.functions = [q.formula for q in question.quantities if q.kind != "state"]
         given = [*self.functions, *question.constraints]
+        self.constrained = None
+        if question.constraints:
+            preferred = (*question.unknowns, *question.implicit)
+            self.constrained = ConstrainedPoints(question.constraints, names, preferred)
         self.programs = [
             compiled(e, names, given if i == 0 else ()) for i, e in enumerate(question.experiments)
         ]
@@ -124,17 +132,20 @@ class Observer:
         first, prime = self._first_point(seed, prime)
         points = [first, *(self._regular_point(seed, i, prime) for i in range(1, n_points))]
         best = max(points, key=lambda point: point.with_noise.rank)
-        points = [point for point in points if point.with_noise.free == best.with_noise.free]
+        open_at = [(point, *self._open(point)) for point in points]
+        free = self._open(best)[1]
+        open_at = [(point, null) for point, null, own in open_at if own == free]
         question = self.question
         determined, by_noise, involved = self._about_quantities(best)
-        null = np.array([point.with_noise.null_space() for point in points], dtype=np.int64)
+        null = np.array([null for _, null in open_at], dtype=np.int64)
+        points = [point for point, _ in open_at]
         return Observation(
             prime=prime,
             values=np.array([[p.values[n] for n in question.unknowns] for p in points], dtype=np.int64),
             known_values=np.array([[p.values[n] for n in question.known] for p in points], dtype=np.int64),
             ranks=best.ranks,
             null_space=null.reshape(len(points), -1, self.n_unknowns),
-            free=best.with_noise.free,
+            free=free,
             determined=determined,
             by_noise=by_noise,
             involved=involved,
@@ -178,28 +189,36 @@ class Observer:
 
     def _point(self, rng, prime: int, n_orders: int | None) -> _Point | None:
         question = self.question
-        names = (*question.unknowns, *question.known)
+        names = (*question.unknowns, *question.implicit, *question.known)
         values = dict(zip(names, rng.integers(1, prime, len(names)).tolist(), strict=True))
+        if self.constrained is not None:
+            values = self.constrained.solve(values, rng, prime)
+            if values is None:
+                return None
         seed = int(rng.integers(1, 2**31))
         n = len(self.columns)
         tangents = {name: np.eye(n, dtype=np.uint32)[i] for name, i in self.columns.items()}
         series = [Series(p, values, tangents, n, rng, seed, prime) for p in self.programs]
-        everything, echelon, ranks = _Echelon(len(self.columns), prime), _Echelon(self.n_unknowns, prime), []
+        everything, echelon, ranks = _Echelon(len(self.columns), prime), _Echelon(self.n_varying, prime), []
         noise_rows: list[np.ndarray] = []
         growing: list[int] = []
+        given = 0
         for order in range(self._most_orders if n_orders is None else n_orders):
             for one in series:
                 if not one.extend():
                     return None
+                if order == 0 and one is series[0] and question.constraints:
+                    nodes = one.program.functions[-len(question.constraints) :]
+                    given = echelon.add(one.rows(nodes)[:, : self.n_varying])
                 told = one.program.outputs if order else (*one.program.outputs, *one.program.start_outputs)
                 rows = one.rows(told)
-                echelon.add(rows[:, : self.n_unknowns])
+                echelon.add(rows[:, : self.n_varying])
                 if self.known_starts:
                     everything.add(rows)
-                noise_rows.append(one.rows(one.program.noise)[:, : self.n_unknowns])
-            ranks.append(echelon.rank)
+                noise_rows.append(one.rows(one.program.noise)[:, : self.n_varying])
+            ranks.append(echelon.rank - given)
             growing.append(everything.rank if self.known_starts else echelon.rank)
-            if n_orders is None and self._has_ended(ranks, growing):
+            if n_orders is None and self._has_ended(echelon.rank, growing):
                 break
         functions = (
             series[0].w[list(series[0].program.functions), 0] if series else np.zeros((0, 1), np.uint32)
@@ -215,10 +234,18 @@ class Observer:
         wanted = min(len(self.columns) + n_states + 2, MOST_ORDERS)
         return wanted if self.question.orders is None else min(wanted, self.question.orders)
 
-    def _has_ended(self, ranks: Sequence[int], growing: Sequence[int]) -> bool:
-        if ranks[-1] == self.n_unknowns:
+    def _has_ended(self, rank: int, growing: Sequence[int]) -> bool:
+        if rank == self.n_varying:
             return True
         return self.question.generic and len(growing) > 1 and growing[-1] == growing[-2]
+
+    def _open(self, point: _Point) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Directions of the unknowns, reduced, and the columns in which they have their 1."""
+        null = point.with_noise.null_space()
+        if not self.question.implicit:
+            return null, point.with_noise.free
+        reduced, pivots = row_echelon(null[:, : self.n_unknowns], int(point.with_noise.prime))
+        return reduced, tuple(pivots)
 
     def _lasting(self, point: _Point, prime: int) -> bool:
         null = point.with_noise.null_space()
@@ -238,9 +265,9 @@ class Observer:
                 one = point.series[quantity.experiment]
                 e = self.question.experiments[quantity.experiment]
                 node = one.program.states[e.states.index(str(quantity.formula))]
-                gradients = one.w[node, : one.order + 1, 1 : 1 + self.n_unknowns].astype(object)
+                gradients = one.w[node, : one.order + 1, 1 : 1 + self.n_varying].astype(object)
             else:
-                gradients = point.functions[at : at + 1, 1 : 1 + self.n_unknowns].astype(object)
+                gradients = point.functions[at : at + 1, 1 : 1 + self.n_varying].astype(object)
                 at += 1
             without = (null.astype(object) @ gradients.T) % prime != 0
             changes = (with_noise.astype(object) @ gradients.T) % prime != 0

@@ -57,7 +57,8 @@ class Quantity:
 @dataclass(frozen=True)
 class Question:
     """unknowns : the columns of every matrix, parameters first; known : names whose values are known, yet
-    nothing special; constraints : formulas of unknowns and known names that are zero (steady states);
+    nothing special; implicit : starts that nobody gives, but `constraints`, formulas of all names that are
+    zero (steady states); left_out : what is not seen of the experiments, in words;
     orders : no more orders of the power series than these (unknown inputs are known to such an order);
     assumptions : what was asked, in sentences."""
 
@@ -65,7 +66,9 @@ class Question:
     known: tuple[str, ...]
     experiments: tuple[Experiment, ...]
     quantities: tuple[Quantity, ...]
+    implicit: tuple[str, ...] = ()
     constraints: tuple[sympy.Expr, ...] = ()
+    left_out: tuple[str, ...] = ()
     orders: int | None = None
     assumptions: tuple[str, ...] = ()
 
