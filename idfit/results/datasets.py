@@ -11,6 +11,7 @@ import numpy as np
 from idfit.results.codes import Status
 from idfit.results.fitting import FIT_GROUPS
 from idfit.results.identifiability import IDENTIFIABILITY_GROUPS
+from idfit.results.reduction import REDUCTION_GROUPS
 from idfit.results.rows import DTYPES, Group, Variable
 from idfit.results.structure import STRUCTURE_GROUPS
 
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.2"  # major.minor: a newer minor only adds; a file of a newer major is refused
 
-GROUPS: Mapping[str, Group] = {**FIT_GROUPS, **IDENTIFIABILITY_GROUPS, **STRUCTURE_GROUPS}
+GROUPS: Mapping[str, Group] = {
+    **FIT_GROUPS,
+    **IDENTIFIABILITY_GROUPS,
+    **STRUCTURE_GROUPS,
+    **REDUCTION_GROUPS,
+}
 
 
 def dataset(

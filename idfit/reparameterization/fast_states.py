@@ -1,0 +1,190 @@
+"""Equations in the limit of infinitely fast processes: x' = F(x)/ε^m + f(x) for ε → 0.
+
+With F = N r(x), constant N, the fast processes r bring x along the columns of N to where r = 0, and from then
+on x moves on that set. There r/ε^m tends to the flux J that keeps it there:
+
+    x' = f + N J,   0 = dg/dt = ∇g (f + N J),   g = 0 where r = 0.
+
+States that g = 0 gives are eliminated, and starts move along N. It is the rapid equilibrium of a reversible
+reaction and the passage through a state that empties at once. Tikhonov's theorem asks that r = 0 attracts,
+which numbers have to show. Tikhonov, Mat Sb 31 (1952) 575-586; Lee & Othmer, J Math Biol 60 (2010) 387-450.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+from idfit.expressions import names_in
+from idfit.reparameterization.elimination import shortest
+
+_MOST_PROCESSES = 4
+# points at which it is looked up which of two roots is the nearer one
+_DRAWS = 8
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Odes and starts of states, by name. `gone` are the formulas of those that were eliminated."""
+
+    odes: Mapping[str, sympy.Expr]
+    starts: Mapping[str, sympy.Expr]
+    gone: Mapping[str, sympy.Expr]
+    fast: frozenset[str]
+
+
+class NoLimit(Exception):
+    """The limit is not one that can be taken exactly; the text says why."""
+
+
+def slow_equations(
+    fast: Mapping[str, sympy.Expr],
+    slow: Mapping[str, sympy.Expr],
+    starts: Mapping[str, sympy.Expr],
+    moving: frozenset[str],
+) -> Equations:
+    """The equations on the slow set.
+
+    fast, slow, starts : F, f and x(0) by state; moving : further names in them that change in time. Errors:
+    `NoLimit`.
+    """
+    states = [sympy.Symbol(name) for name in slow]
+    n, processes = _factored([fast.get(name, sympy.S.Zero) for name in slow], states)
+    if not processes or len(processes) > _MOST_PROCESSES:
+        raise NoLimit(f"{len(processes)} processes become fast at once")
+    rest = [_vanishing(r, states) for r in processes]
+    gone = _eliminated(rest, n, states)
+    flux = _flux(rest, n, list(slow.values()), states, moving)
+    put = {sympy.Symbol(name): formula for name, formula in gone.items()}
+    total = sympy.Matrix(list(slow.values())) + n * flux
+    odes = {
+        s.name: shortest(formula.xreplace(put))
+        for s, formula in zip(states, total, strict=True)
+        if s.name not in gone
+    }
+    first = _starts(rest, n, [starts[s.name] for s in states], states)
+    kept = {s.name: shortest(v) for s, v in zip(states, first, strict=True) if s.name not in gone}
+    touched = frozenset(s.name for i, s in enumerate(states) if any(n[i, j] != 0 for j in range(n.cols)))
+    return Equations(odes, kept, gone, touched | {name for g in rest for name in names_in(g)} & set(slow))
+
+
+def _factored(fast: Sequence[sympy.Expr], states: Sequence[sympy.Symbol]) -> tuple[Any, list[sympy.Expr]]:
+    """F = N r with N : (state, process) free of states, and r independent over what is free of states."""
+    coefficients: list[dict[sympy.Expr, sympy.Expr]] = []
+    keys: dict[sympy.Expr, None] = {}
+    for formula in fast:
+        row: dict[sympy.Expr, sympy.Expr] = {}
+        for term in sympy.Add.make_args(sympy.expand(formula)):
+            constant, key = term.as_independent(*states, as_Add=False)
+            if term != 0:
+                row[key] = row.get(key, sympy.S.Zero) + constant
+                keys[key] = None
+        coefficients.append(row)
+    matrix: Any = sympy.Matrix([[row.get(key, sympy.S.Zero) for key in keys] for row in coefficients])
+    reduced, pivots = matrix.rref(simplify=True)
+    columns = sympy.Matrix(list(keys))
+    processes = [(reduced[i, :] * columns)[0] for i in range(len(pivots))]
+    return matrix[:, list(pivots)] if pivots else sympy.zeros(len(fast), 0), processes
+
+
+def _vanishing(process: sympy.Expr, states: Sequence[sympy.Symbol]) -> sympy.Expr:
+    """The simple factor g of a process that is zero where the process is."""
+    above, _ = sympy.fraction(sympy.together(process))
+    candidates = [factor for factor, _ in sympy.factor_list(above)[1] if factor.free_symbols & set(states)]
+    able = [factor for factor in candidates if not _never_zero(factor, states)]
+    if len(able) != 1:
+        raise NoLimit(f"the fast process {process} can end in more than one way")
+    return able[0]
+
+
+def _never_zero(factor: sympy.Expr, states: Sequence[sympy.Symbol]) -> bool:
+    """A sum of positive terms with one that no state can make zero, of positive parameters."""
+    terms = sympy.Add.make_args(sympy.expand(factor))
+    one_sign = len({bool(term.as_coeff_Mul()[0] > 0) for term in terms}) == 1
+    return one_sign and any(not term.free_symbols & set(states) for term in terms)
+
+
+def _eliminated(rest: Sequence[sympy.Expr], n: Any, states: Sequence[sympy.Symbol]) -> dict[str, sympy.Expr]:
+    """For each g = 0 a fast state that it is linear in, as a formula; its coefficient cannot vanish."""
+    gone: dict[sympy.Symbol, sympy.Expr] = {}
+    for j, given in enumerate(rest):
+        g: Any = sympy.expand(given.xreplace(gone))
+        options = []
+        for i, state in enumerate(states):
+            if n[i, j] == 0 or state in gone or sympy.Poly(g, state).degree() != 1:
+                continue
+            slope = g.coeff(state)
+            if not slope.free_symbols & set(states):
+                value = sympy.cancel(-(g - slope * state) / slope)
+                options.append((value != 0, value.count_ops(), i, state, value))
+        if not options:
+            raise NoLimit(f"no state follows simply from {g} = 0")
+        *_, state, value = min(options, key=lambda option: option[:3])
+        gone = {s: sympy.cancel(v.xreplace({state: value})) for s, v in gone.items()} | {state: value}
+    return {state.name: value for state, value in gone.items()}
+
+
+def _flux(
+    rest: Sequence[sympy.Expr],
+    n: Any,
+    slow: Sequence[sympy.Expr],
+    states: Sequence[sympy.Symbol],
+    moving: frozenset[str],
+) -> Any:
+    """J = −(∇g N)⁻¹ ∇g f."""
+    if any(names_in(g) & moving for g in rest):
+        raise NoLimit("what the fast process comes to rest at changes in time by itself")
+    gradient: Any = sympy.Matrix(list(rest)).jacobian(sympy.Matrix(list(states)))
+    square = (gradient * n).applyfunc(sympy.cancel)
+    if square.det() == 0:
+        raise NoLimit("the fast process is not brought to rest by itself")
+    return -square.LUsolve(gradient * sympy.Matrix(slow))
+
+
+def _starts(
+    rest: Sequence[sympy.Expr],
+    n: Any,
+    starts: Sequence[sympy.Expr],
+    states: Sequence[sympy.Symbol],
+) -> list[sympy.Expr]:
+    """Starts moved along N to where the fast processes rest."""
+    shift = sympy.symbols(f"shift:{len(rest)}", cls=sympy.Dummy)
+    moved: Any = sympy.Matrix(list(starts)) + n * sympy.Matrix(shift)
+    conditions = [
+        sympy.expand(sympy.together(g.xreplace(dict(zip(states, moved, strict=True))))) for g in rest
+    ]
+    if all(c.xreplace(dict.fromkeys(shift, sympy.S.Zero)) == 0 for c in conditions):
+        return list(starts)
+    degree = max(sympy.Poly(c, *shift).total_degree() for c in conditions)
+    if degree == 1:
+        found: Any = next(iter(sympy.linsolve(conditions, *shift)))
+    elif degree == 2 and len(shift) == 1:
+        found = (_nearest_root(conditions[0], shift[0]),)
+    else:
+        raise NoLimit("the start after the fast process is no simple formula")
+    return list(moved.xreplace(dict(zip(shift, found, strict=True))))
+
+
+def _nearest_root(quadratic: Any, z: Any) -> sympy.Expr:
+    """The root that a process which starts at z = 0 comes to first, the same at all positive values.
+
+    With both roots on one side of 0 that is the nearer one; otherwise it is not known, and refused.
+    """
+    a, b, c = sympy.Poly(quadratic, z).all_coeffs()
+    root = sympy.sqrt(b**2 - 4 * a * c)
+    roots = [(-b + sign * root) / (2 * a) for sign in (1, -1)]
+    names = sorted(quadratic.free_symbols - {z}, key=str)
+    rng, nearest = np.random.default_rng(0), set()
+    for _ in range(_DRAWS):
+        values = dict(zip(names, map(sympy.Float, np.exp(rng.normal(size=len(names)))), strict=True))
+        at = [complex(r.xreplace(values)) for r in roots]
+        if any(abs(v.imag) > 0 for v in at) or at[0].real * at[1].real <= 0:
+            raise NoLimit("the start after the fast process may be one of two")
+        nearest.add(int(np.argmin([abs(v) for v in at])))
+    if len(nearest) > 1:
+        raise NoLimit("the start after the fast process may be one of two")
+    return roots[nearest.pop()]
