@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -16,17 +16,10 @@ from idfit.problem import Problem
 from idfit.results import StructuralVerdict, dataset
 from idfit.structural.from_model import question_of_model
 from idfit.structural.from_problem import question_of_problem
+from idfit.structural.global_verdicts import Decision, decide_globally
 from idfit.structural.local import LocalResult, assess_locally
 from idfit.structural.program import CannotDecideError
-from idfit.structural.question import Quantity, Question
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A verdict and how it came about, in words."""
-
-    verdict: StructuralVerdict
-    how: str
+from idfit.structural.question import Experiment, Quantity, Question
 
 
 def assess_structure(
@@ -67,17 +60,7 @@ def assess_structure(
     decisions = [_local_decision(question, local, i) for i in range(len(question.quantities))]
     attrs = {"seed": seed, "primes": list(local.primes), "assumptions": "\n".join(question.assumptions)}
     if global_:
-        from idfit.structural.global_verdicts import decide_globally
-
-        wanted = {
-            q.name: d.verdict is StructuralVerdict.AT_LEAST_LOCAL and q.kind != "state"
-            for q, d in zip(question.quantities, decisions, strict=True)
-        }
-        found = decide_globally(question, wanted, time_limit, seed) if any(wanted.values()) else {}
-        decisions = [
-            Decision(found[q.name].verdict, found[q.name].how) if q.name in found else d
-            for q, d in zip(question.quantities, decisions, strict=True)
-        ]
+        decisions = _globally(question, decisions, time_limit, seed)
         decisions = _courses(question, decisions)
         attrs |= {"time_limit": time_limit}
     return _dataset(question, local, decisions, attrs)
@@ -100,6 +83,52 @@ def question_of(
             "fix parameters with problem.fix(...), or ask about problem.model",
         )
     return question_of_problem(subject, functions)
+
+
+def _globally(
+    question: Question, decisions: Sequence[Decision], time_limit: float, seed: int
+) -> list[Decision]:
+    """The decisions with those that can be made globally, by the beginnings of experiments from given starts.
+
+    That a quantity is unique holds with more data, too; that it is not, only if there are no more.
+    """
+    experiments = _beginnings(question)
+    if not experiments:
+        return list(decisions)
+    complete = len(experiments) == len(question.experiments) and not question.left_out
+    beginnings = question
+    if len(experiments) < len(question.experiments):
+        quantities = tuple(q for q in question.quantities if q.kind != "state")
+        beginnings = replace(
+            question, experiments=experiments, quantities=quantities, implicit=(), constraints=()
+        )
+    local = assess_locally(beginnings, seed)
+    determined = dict(zip((q.name for q in beginnings.quantities), local.determined, strict=True))
+    wanted = {
+        q.name: d.verdict is StructuralVerdict.AT_LEAST_LOCAL
+        and q.kind != "state"
+        and bool(determined[q.name])
+        for q, d in zip(question.quantities, decisions, strict=True)
+    }
+    found = decide_globally(beginnings, wanted, time_limit, seed) if any(wanted.values()) else {}
+    made = [found.get(q.name, d) for q, d in zip(question.quantities, decisions, strict=True)]
+    return [d if complete else _with_more_to_come(d) for d in made]
+
+
+def _beginnings(question: Question) -> tuple[Experiment, ...]:
+    """The experiments without what follows them, and without those that begin from a steady state."""
+    implicit = set(question.implicit)
+    return tuple(
+        e for e in question.experiments
+        if e.follows is None and not any(names_in(start) & implicit for start in e.start)
+    )  # fmt: skip
+
+
+def _with_more_to_come(decision: Decision) -> Decision:
+    if decision.verdict is not StructuralVerdict.LOCAL:
+        return decision
+    how = f"what was analysed globally leaves several values ({decision.how}); the rest may tell them apart"
+    return Decision(StructuralVerdict.AT_LEAST_LOCAL, how)
 
 
 def _local_decision(question: Question, local: LocalResult, i: int) -> Decision:

@@ -143,3 +143,26 @@ def test_shipped_problems(name, open_parameters):
     names = problem.parameters.names
     assert {n for n in names if found[n] == "nonidentifiable"} == open_parameters
     assert {found[n] for n in names} <= {"nonidentifiable", "at_least_local", "global"}
+
+
+def test_more_values_are_claimed_only_where_nothing_more_follows():
+    """ka and ke of an oral dose can be exchanged; a later dose into the plasma tells them apart."""
+    model = Model.from_equations(
+        {"gut": "-ka*gut", "plasma": "ka*gut*s - ke*plasma"},
+        {"y": "plasma"},
+        ["ka", "ke", "s"],
+        {"gut": 10, "plasma": 0},
+    )
+    table = {"time": [0.5, 6.0], "observable": ["y", "y"], "value": [1.0, 1.0]}
+    parameters = {n: {"value": v, "min": 1e-3, "max": 1e3} for n, v in {"ka": 2, "ke": 0.1, "s": 1}.items()}
+
+    def asked(conditions) -> dict[str, str]:
+        found = assess_structure(Problem(model, table, conditions, parameters, noise={"y": 0.1}))
+        return dict(
+            zip(found["quantity"].values.tolist(), found["verdict_label"].values.tolist(), strict=True)
+        )
+
+    alone = asked({})
+    assert alone["ka"] == alone["ke"] == alone["s"] == "local"
+    followed = asked({"default": {"dose": [{"time": 5.0, "add": {"plasma": 1}}]}})
+    assert followed["ka"] == followed["ke"] == "at_least_local"
