@@ -18,11 +18,13 @@ import python_share
 import scale
 import sensitivities
 import startup
+import structure_local
 import threads
 from measuring import ROOT, goal_table
 
 ALL = (
     sensitivities, engine, other_engines, python_share, boehm, profiles, petab, scale, threads, startup,
+    structure_local,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Local verdicts: which quantities are left no freedom, at two points modulo each of two primes."""
+"""Local verdicts: which quantities are left no freedom, at one point modulo each of two primes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 from idfit.numerics.modular import PRIMES
 from idfit.structural.observation import Observation, Observer
 from idfit.structural.question import Question
-
-_POINTS = 2
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def assess_locally(question: Question, seed: int = 0) -> LocalResult:
     Errors: `CannotDecideError` if the equations are not covered or not regular at the start.
     """
     observer = Observer(question)
-    seen = [observer.observe(_POINTS, seed, prime) for prime in PRIMES[:2]]
+    seen = [observer.observe(1, seed, prime) for prime in PRIMES[:2]]
     least = min(_nullity(o) for o in seen)
     best = [o for o in seen if _nullity(o) == least]
     determined = np.logical_or.reduce([o.determined for o in best])
