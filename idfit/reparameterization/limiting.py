@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ class Limiting:
 def limiting(problem: Problem, surface: Surface, limit: Limit) -> Limiting:
     """The problem at a limit. A limit that cannot be taken exactly leaves a parameter fixed, and says why.
 
-    Errors: `InputError` for a limit of the kind "undetermined".
+    Errors: `InputError` for a limit of the kind "undetermined", and for parameters that have become equal and
+    cannot be replaced by one.
     """
     if limit.kind == "undetermined":
         raise InputError.of(limit.sentence, limit.evidence, "look for the boundary in another direction")
@@ -62,6 +63,12 @@ def limiting(problem: Problem, surface: Surface, limit: Limit) -> Limiting:
             return _equal(problem, limit)
         return _exact(problem, surface, limit)
     except NoLimit as reason:
+        if limit.kind == "equal":
+            raise InputError.of(
+                limit.sentence, f"cannot be written, as {reason}", "tie them by hand"
+            ) from None
+        if limit.kind == "zero" and (at_zero := _at_zero(problem, surface, limit)) is not None:
+            return at_zero
         return _held(problem, limit, limit.names[-1], False, f"held where the limit was found, as {reason}")
 
 
@@ -82,6 +89,21 @@ def _held(problem: Problem, limit: Limit, name: str, exact: bool, how: str) -> L
     return Limiting(problem.with_parameters(changes), rest, exact, f"{name} is {how}: {value:.4g}")
 
 
+def _at_zero(problem: Problem, surface: Surface, limit: Limit) -> Limiting | None:
+    """The parameter, perhaps one of several copies, fixed at 0; None where that is not the limit."""
+    (name,) = limit.names
+    at_zero = replace(limit, values={**limit.values, name: 0.0})
+    found = _held(problem, at_zero, name, True, "held")
+    difference = _difference(surface, limit, found.problem, found.values)
+    if difference >= _AGREES:
+        return None
+    return replace(found, how=f"{name} = 0; {_agreement(difference)}")
+
+
+def _agreement(difference: float) -> str:
+    return f"exact: far out the full model differs from it by {difference:.1g} sd at most"
+
+
 def _equal(problem: Problem, limit: Limit) -> Limiting:
     """Two parameters that have become one."""
     kept, dropped = limit.names
@@ -99,11 +121,14 @@ def _exact(problem: Problem, surface: Surface, limit: Limit) -> Limiting:
     _check_plain(problem.spec, limit.names)
     new, entries, values = _new_parameters(problem, limit)
     rest = {k: v for k, v in limit.values.items() if k not in limit.names} | values
+    space = problem.parameters
+    positive = frozenset(n for n, low in zip(space.names, space.lower, strict=True) if low >= 0)
+    positive |= entries.keys()
     reasons = []
     for powers in ({}, _powers_of_states(problem, surface, limit)):
         if powers is None:
             continue
-        going = _going(limit, new, powers)
+        going = _going(limit, new, powers, positive)
         try:
             spec = limiting_equations(problem.spec, going)
         except NoLimit as reason:
@@ -112,15 +137,17 @@ def _exact(problem: Problem, surface: Surface, limit: Limit) -> Limiting:
         reduced = build(_described(spec, _replaced(spec, limit.names, entries), limit))
         difference = _difference(surface, limit, reduced, rest)
         if difference < _AGREES:
-            how = f"exact: far out the full model differs from it by {difference:.1g} sd at most"
-            return Limiting(reduced, {k: rest[k] for k in reduced.parameters.names}, True, how)
+            own = {k: rest[k] for k in reduced.parameters.names}
+            return Limiting(reduced, own, True, _agreement(difference))
         reasons.append(
             f"the equations taken to the limit differ from the model far out by {difference:.2g} sd"
         )
     raise NoLimit("; ".join(dict.fromkeys(reasons)))
 
 
-def _going(limit: Limit, new: Mapping[str, sympy.Expr], powers: Mapping[str, float]) -> Going:
+def _going(
+    limit: Limit, new: Mapping[str, sympy.Expr], powers: Mapping[str, float], positive: frozenset[str]
+) -> Going:
     """Integer exponents for all; half powers of ε are avoided by a smaller ε."""
     halves = any(a != round(a) for a in powers.values())
     factor = 2 if halves else 1
@@ -128,6 +155,7 @@ def _going(limit: Limit, new: Mapping[str, sympy.Expr], powers: Mapping[str, flo
         new,
         {n: factor * e for n, e in zip(limit.names, limit.exponents, strict=True)},
         {s: round(factor * a) for s, a in powers.items()},
+        positive,
     )
 
 

@@ -28,11 +28,15 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Going:
-    """How names go with ε: `parameters` to c ε^(−exponent), states to ε^power of themselves."""
+    """How names go with ε: `parameters` to c ε^(−exponent), states to ε^power of themselves.
+
+    positive : names that are known to be.
+    """
 
     parameters: Mapping[str, sympy.Expr]
     exponents: Mapping[str, int]
     powers: Mapping[str, int] = field(default_factory=dict)
+    positive: frozenset[str] = frozenset()
     eps: sympy.Symbol = field(default_factory=lambda: sympy.Dummy("eps", positive=True))
 
     @property
@@ -47,8 +51,9 @@ class Going:
 
     def limit(self, formula: Any, power: int = 0) -> Any:
         """The finite limit of a formula in units of ε^power, None where it has none."""
-        found = limit(self.put(formula) * self.eps**-power, self.eps)
-        return None if found is None else shortest(found)
+        known = {sympy.Symbol(n): sympy.Symbol(n, positive=True) for n in self.positive}
+        found: Any = limit((self.put(formula) * self.eps**-power).xreplace(known), self.eps)
+        return None if found is None else shortest(found.xreplace({v: k for k, v in known.items()}))
 
 
 def limiting_equations(spec: ProblemSpec, going: Going) -> ProblemSpec:

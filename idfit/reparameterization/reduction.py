@@ -177,8 +177,11 @@ def _steps(
     options: ReductionOptions,
     runner: Runner,
 ) -> list[Reduction]:
-    """The step of one limit; none where what it leaves cannot be fitted."""
-    found = limiting(now.problem, surface, limit)
+    """The step of one limit; none where it cannot be written, or what it leaves cannot be fitted."""
+    try:
+        found = limiting(now.problem, surface, limit)
+    except InputError:
+        return []
     if not len(found.problem.parameters):
         return []
     space = found.problem.parameters

@@ -219,6 +219,14 @@ def test_what_cannot_be_taken_exactly_is_held_and_says_so(parameters, odes, name
     assert found.problem.spec.parameters[names[0]].fixed
 
 
+def test_one_of_several_copies_vanishes():
+    problem = idfit.load("models/indomethacin.toml", "data/indomethacin.csv")
+    found = taken(problem, ["k10[subject_04]"], [-1])
+    assert found.exact
+    assert found.problem.spec.parameters["k10[subject_04]"].value == 0
+    assert len(found.problem.parameters) == len(problem.parameters) - 1
+
+
 def test_a_dosed_state_is_not_done_away_with():
     warfarin = idfit.load("models/warfarin.toml", "data/warfarin.csv")
     found = taken(warfarin, ["ka"], [1])
@@ -262,6 +270,23 @@ def test_a_reduction_ends_at_what_the_data_need():
         again = Problem(read_model_text(str(result["model"].values[step]))[0], problem.spec.measurements)
         nllh = again.objective()(again.parameters.nominal_scaled, 0).nllh
         assert nllh == pytest.approx(float(result["nllh"][step]), abs=1e-6)
+
+
+def test_an_enzyme_is_reduced_to_michaelis_and_menten():
+    """Binding is fast, then the enzyme scarce: 5 parameters become V, K and S0 (Transtrum & Qiu 2014)."""
+    values = {"kf": 20.0, "kr": 5.0, "kcat": 5.0, "E0": 0.1, "S0": 2.0}
+    problem = problem_of(**(ENZYME | {"parameters": values}))
+    fit = idfit.fit(problem, n_starts=0, nominal=True, seed=1)
+    *_, second = reductions(problem, fit, steps=2)
+    assert second.accepted
+    assert second.limiting is not None
+    assert second.limiting.exact
+    assert second.problem.parameters.names == ("kf_over_kr", "E0_times_kcat", "S0")
+    p = predictions(second.problem, kf_over_kr=2.0, E0_times_kcat=0.5, S0=2.0)
+    michaelis = problem_of(
+        {"S": "-V*S/(Km + S)"}, {"product": "S0 - S"}, {"V": 0.5, "Km": 0.5, "S0": 2.0}, {"S": "S0"}
+    )
+    assert_allclose(p, predictions(michaelis), rtol=1e-6)
 
 
 def test_a_fit_of_another_problem_is_refused():
