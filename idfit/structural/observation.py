@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from idfit.expressions import names_in
 from idfit.numerics import modular
 from idfit.numerics.modular import PRIMES
 from idfit.structural.continuation import directions_last
@@ -26,6 +27,7 @@ from idfit.structural.steady import ConstrainedPoints
 #: orders beyond which nothing is looked for where no theorem says that a rank that stands still has ended
 MOST_ORDERS = 160
 _TRIES = 60
+_PATIENCE = 8  # orders
 _IRREGULAR = "the equations are not regular at the start: a division by zero, or a root or logarithm of zero"
 
 
@@ -113,6 +115,8 @@ class Observer:
         self.n_varying = self.n_unknowns + len(question.implicit)
         varying = [*question.unknowns, *question.implicit, *self.known_starts]
         self.columns = {name: i for i, name in enumerate(varying)}
+        # what shows in noise levels alone is nothing that outputs can determine
+        self.n_telling = self.n_varying - len(_only_in_noise(question))
         names = (*question.unknowns, *question.implicit, *question.known)
         self.functions = [q.formula for q in question.quantities if q.kind != "state"]
         given = [*self.functions, *question.constraints]
@@ -202,6 +206,7 @@ class Observer:
         everything, echelon, ranks = _Echelon(len(self.columns), prime), _Echelon(self.n_varying, prime), []
         noise_rows: list[np.ndarray] = []
         growing: list[int] = []
+        awake: list[int] = []
         given = 0
         for order in range(self._most_orders if n_orders is None else n_orders):
             for one in series:
@@ -218,7 +223,8 @@ class Observer:
                 noise_rows.append(one.rows(one.program.noise)[:, : self.n_varying])
             ranks.append(echelon.rank - given)
             growing.append(everything.rank if self.known_starts else echelon.rank)
-            if n_orders is None and self._has_ended(echelon.rank, growing):
+            awake.append(sum(one.awake() for one in series))
+            if n_orders is None and self._has_ended(echelon.rank, growing, awake):
                 break
         functions = (
             series[0].w[list(series[0].program.functions), 0] if series else np.zeros((0, 1), np.uint32)
@@ -234,10 +240,19 @@ class Observer:
         wanted = min(len(self.columns) + n_states + 2, MOST_ORDERS)
         return wanted if self.question.orders is None else min(wanted, self.question.orders)
 
-    def _has_ended(self, rank: int, growing: Sequence[int]) -> bool:
-        if rank == self.n_varying:
+    def _has_ended(self, rank: int, growing: Sequence[int], awake: Sequence[int]) -> bool:
+        """Whether no further order adds to the rank.
+
+        With starts that are names of their own a rank that stands still once does so for good. At specific
+        starts it may grow again, as when the states of a chain, zero at first, awake one after the other; it
+        is taken to have ended when nothing has changed for longer than all that took.
+        """
+        if rank == self.n_telling:
             return True
-        return self.question.generic and len(growing) > 1 and growing[-1] == growing[-2]
+        if self.question.generic:
+            return len(growing) > 1 and growing[-1] == growing[-2]
+        still = 2 * awake.index(awake[-1]) + _PATIENCE
+        return len(growing) > still and growing[-1] == growing[-1 - still]
 
     def _open(self, point: _Point) -> tuple[np.ndarray, tuple[int, ...]]:
         """Directions of the unknowns, reduced, and the columns in which they have their 1."""
@@ -280,6 +295,18 @@ class Observer:
             np.array(by_noise, dtype=bool),
             np.array(involved, dtype=bool).reshape(shape[::-1]).T,
         )
+
+
+def _only_in_noise(question: Question) -> set[str]:
+    elsewhere = {
+        name
+        for e in question.experiments
+        for formula in (*e.odes, *e.start, *(f for _, f in (*e.outputs, *e.start_outputs)))
+        for name in names_in(formula)
+    }
+    noisy = {name for e in question.experiments for _, f in e.noise for name in names_in(f)}
+    constrained = {name for formula in question.constraints for name in names_in(formula)}
+    return (noisy - elsewhere - constrained) & set(question.unknowns)
 
 
 def observe(question: Question, n_points: int = 2, seed: int = 0, prime: int = PRIMES[0]) -> Observation:

@@ -56,3 +56,7 @@ class Series:
     def rows(self, nodes: Sequence[int]) -> np.ndarray:
         """Derivatives of the newest coefficients in the unknowns (node, unknown)."""
         return self.w[list(nodes), self.order, 1:]
+
+    def awake(self) -> int:
+        """How many states are not zero up to the newest order."""
+        return int(self.w[list(self.program.states), : self.order + 1, 0].any(axis=1).sum())

@@ -122,6 +122,16 @@ def test_starts_that_the_model_gives_are_used():
     assert identifiable(stated) == {"k", "s", "A"}
 
 
+def test_a_chain_that_awakes_slowly():
+    """x1' = -k·x1, x1(0) = 1, … x12: the output is zero up to order 11, and b first shows one order later."""
+    odes = {"x1": "-k*x1"} | {f"x{i}": f"k*x{i - 1} - k*x{i}" for i in range(2, 12)}
+    odes["x12"] = "k*x11 - b*x12"
+    starts = {name: int(name == "x1") for name in odes}
+    model = Model.from_equations(odes, {"y": "s*x12"}, ["k", "b", "s", "idle"], starts)
+    assert {"k", "b", "s"} <= identifiable(model)
+    assert "idle" not in identifiable(model)
+
+
 def test_an_unknown_input_is_a_function_of_time():
     """x' = -k·x + w: with any w the output says nothing of k; a second output that w does not enter does."""
     model = Model.from_equations({"x": "-k*x + w"}, {"y": "x"}, ["k"], unknown_inputs=["w"])
