@@ -17,6 +17,7 @@ from markupsafe import Markup
 from idfit.files import write_whole
 from idfit.reporting import (
     numerals,
+    page_change,
     page_identifiability,
     page_structure,
     reading,
@@ -71,6 +72,7 @@ def render_report(study: xr.DataTree, drawn: Iterable[Drawing] | None = None) ->
             **_what_was_computed(study),
             **page_identifiability.context(study),
             **page_structure.context(study),
+            **page_change.context(study),
             pictures=pictures,
         )
     )

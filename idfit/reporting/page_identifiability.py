@@ -264,6 +264,24 @@ def _agreement(study: xr.DataTree) -> dict | None:
         "methods": [method_words(m) for m in found.methods],
         "level": verdicts.level_words(found.prob),
         "rows": rows,
+        "directions": found.directions,
+        "views": [_view(found, i) for i in range(len(rows))] if len(found.views) else [],
+    }
+
+
+_VIEWS = {1: ("open", "flat"), 0: ("determined", "good")}
+
+
+def _view(found: reading.Opinions, i: int) -> dict:
+    """What equations, information and profile each say of one parameter, and whether that fits together."""
+    words = identifiability.agreement_words(int(found.views[i]))
+    tone = {"agree": "good", "disagree": "open"}.get(words, "unknown")
+    return {
+        "name": found.parameters[i].name,
+        "cells": [_VIEWS.get(int(code), ("–", "")) for code in found.open_by_view[:, i]],
+        "words": words,
+        "tone": tone,
+        "cause": found.views_cause[i],
     }
 
 

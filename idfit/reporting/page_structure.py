@@ -21,6 +21,7 @@ def context(study: xr.DataTree) -> dict:
     combined = reading.read_combinations(study)
     return {
         "structure": {
+            "is_of_old": reading.read_change(study) is not None,
             "words": _words(found, combined),
             "rows": [_row(found, combined, i) for i in range(min(len(found.quantities), _MOST_ROWS))],
             "n_more": max(0, len(found.quantities) - _MOST_ROWS),

@@ -44,7 +44,7 @@ def tag(verdict: int) -> tuple[str, Tone]:
 
 def blocks(structure: Structure, combinations: Combinations | None = None) -> list[Block]:
     """The non-identifiable unknowns, together if they share a direction, and what is determined of them."""
-    lost = [q.name for q in structure.unknowns if q.code is StructuralVerdict.NONIDENTIFIABLE]
+    lost = structure.lost
     sets = [{name} for name in lost]
     for direction in structure.directions:
         touched = [s for s in sets if s & set(direction)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from idfit.results.codes import Agreement, SideStatus, Verdict
+from idfit.results.fitting import FIT_GROUPS
 from idfit.results.rows import Group, Variable, code, count, flag, number, status, text
 
 _ESTIMATION = "scale(parameter)"  # on the estimation scale, which that coordinate names
@@ -222,6 +223,7 @@ _AGREEMENT = Group(
         **_PARAMETER,
         "source": text("source", "where the interval comes from"),
         "ci_bound": _BOUND,
+        "view": text("view", "equations, information at the best fit, or profile"),
     },
     variables={
         "interval": number(
@@ -231,6 +233,17 @@ _AGREEMENT = Group(
             "parameter", "whether the intervals agree", Agreement, int(Agreement.NOT_COMPARABLE)
         ),
         "cause": text("parameter", "likely cause of a disagreement", optional=True),
+        "open_by_view": count(
+            "view parameter", "1 if this view leaves it open, 0 if not, -1 if it says nothing", optional=True
+        ),
+        "views": code(
+            "parameter",
+            "whether equations, information and profile agree on what is open",
+            Agreement,
+            int(Agreement.NOT_COMPARABLE),
+            optional=True,
+        ),
+        "views_cause": text("parameter", "why not, or what the difference means", optional=True),
     },
 )
 
@@ -239,6 +252,8 @@ IDENTIFIABILITY_GROUPS: Mapping[str, Group] = {
     "profiles": _PROFILES,
     "profiles_endpoints": _PROFILES,  # second opinions on the limits
     "profiles_integration": _PROFILES,
+    "fit_before": FIT_GROUPS["fit"],  # in the old parameters, where a study is in new ones
+    "profiles_before": _PROFILES,
     "function_profiles": _PROFILES,  # of functions of parameters, predictions and new measurements
     "profiles_2d": _PROFILES_2D,
     "identifiability_test": _TEST,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,7 @@ from scipy import stats
 
 from idfit.numerics.scales import SCALES, natural, scaled
 from idfit.results import Agreement, BoundSide, SideStatus, dataset
+from idfit.study.views import Evidence, views
 
 LEVEL = 0.95
 #: limits may differ by this share of the half-width of the reference on that side
@@ -38,6 +40,8 @@ def agreement(
     bootstrap: xr.Dataset | None = None,
     posterior: xr.Dataset | None = None,
     opinions: Mapping[str, xr.Dataset] | None = None,
+    structure: xr.Dataset | None = None,
+    combinations: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Intervals of each parameter by every method, and whether they agree.
 
@@ -54,6 +58,8 @@ def agreement(
     parameter counts as standing on it, one beyond what the profile searched as open. A bootstrap is not
     held against profiles with the F threshold, as its percentiles lack the correction for an estimated
     noise level. The confidence level is 95 %, or the largest of the profiles where they do not have it.
+
+    With `structure`, what it leaves open is held against the information and the profiles (`views`).
 
     Returns a dataset of the group ``agreement``.
     """
@@ -87,20 +93,25 @@ def agreement(
     ]
     verdicts = [_judged(case) for case in cases]
     scale = [str(s) for s in fit["scale"].values]
+    seen: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
+    if structure is not None:
+        seen = views(Evidence(fit, fisher, profiles, structure, combinations))
     return dataset(
         "agreement",
         {
             "interval": np.array([_on_natural_scale(v, scale) for v in limits.values()]),
             "agreement": [int(a) for a, _ in verdicts],
             "cause": [cause for _, cause in verdicts],
+            **seen[0],
         },
-        {"parameter": names, "scale": scale, "unit": _units(fit), "source": list(limits)},
+        {"parameter": names, "scale": scale, "unit": _units(fit), "source": list(limits), **seen[1]},
         {
             "ci_prob": level,
             "threshold_kind": kind,
             "rise": rise,
             "wald_factor": math.sqrt(2.0 * rise),
             "tolerance": TOLERANCE,
+            **seen[2],
         },
     )
 

@@ -36,6 +36,23 @@ class StructureTable(BaseModel):
     time_limit: float = 10.0
 
 
+class ReparameterizationTable(BaseModel):
+    """The fit in other parameters: those that the equations determine, or `manual` ones, new name = formula.
+
+    keep : parameters that stay; normalise : those that are held, at their values in the model file or at the
+    given ones; replacing : those that `manual` replaces; priors : whether those without an exact counterpart
+    are refused or left out.
+    """
+
+    model_config = _TABLE
+
+    manual: dict[str, str] = {}
+    keep: list[str] = []
+    normalise: list[str] | dict[str, float] | None = None
+    replacing: list[str] | None = None
+    priors: Literal["carry", "drop"] = "carry"
+
+
 class FisherTable(BaseModel):
     """Fisher information: computed in every run unless it is switched off, as it takes a few evaluations."""
 
@@ -115,6 +132,7 @@ Function = Annotated[FunctionTable, BeforeValidator(_as_table)]
 #: tables of a recipe by key; that of `functions` has one below for each name
 TABLES: dict[str, type[BaseModel]] = {
     "structure": StructureTable,
+    "reparameterization": ReparameterizationTable,
     "fisher": FisherTable,
     "profiles": ProfilesTable,
     "second_opinions": OpinionsTable,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from idfit.errors import Finding, InputError
 from idfit.formats.load import equations_alone, format_of, read
 from idfit.optimize.fit import find_optimizer, noise_parameters
@@ -10,10 +12,24 @@ from idfit.problem import Problem, Quantity, build
 from idfit.problem.quantities import extended, noise_of
 from idfit.study.analyses import FunctionTable
 from idfit.study.recipe import Recipe, check_names, check_options, finding_of
+from idfit.study.reparameterizing import Change, required_change
 
 
-def read_and_check(recipe: Recipe) -> tuple[Problem, list[Finding]]:
-    """The problem of a recipe that can be fitted, with warnings. Every fault of files and options at once."""
+@dataclass(frozen=True)
+class Checked:
+    """The problem of a recipe; the one to be fitted, where that is another; and warnings."""
+
+    problem: Problem
+    change: Change | None
+    findings: list[Finding]
+
+    @property
+    def fitted(self) -> Problem:
+        return self.problem if self.change is None else self.change.new
+
+
+def read_and_check(recipe: Recipe) -> Checked:
+    """The problem of a recipe that can be fitted. Errors: `InputError`, all faults of files and options."""
     errors: list[Finding] = []
     findings = check_options(recipe)
     try:
@@ -31,17 +47,19 @@ def read_and_check(recipe: Recipe) -> tuple[Problem, list[Finding]]:
         if format_of(recipe.model) in ("sbml", "antimony"):
             remedy = equations_alone(recipe.model, "data")
         errors.append(Finding(recipe.model, 0, 0, "", rule, remedy))
-    problem = build(spec)
+    problem, change = build(spec), None
     if not len(problem.parameters):
         rule, remedy = "has nothing to estimate", "give a parameter bounds (min, max), or simulate the model"
         errors.append(Finding(recipe.model, 0, 0, "", rule, remedy, "P01"))
     else:
-        errors += check_names(recipe, problem.parameters.names)
-    if not errors:
-        errors += _check_analyses(recipe, problem)
+        if recipe.reparameterization is not None and not errors:
+            change = required_change(problem, recipe.reparameterization)
+        fitted = problem if change is None else change.new
+        errors += check_names(recipe, fitted.parameters.names)
+        errors += [] if errors else _check_analyses(recipe, fitted)
     if errors:
         raise InputError(errors)
-    return problem, findings
+    return Checked(problem, change, findings)
 
 
 def quantity_of(table: FunctionTable) -> Quantity:

@@ -56,7 +56,8 @@ def ask_equations(problem: Problem, recipe: Recipe, runner: Runner) -> tuple[Gro
     if not_determined(structure):
         combined = tried("the combinations", lambda: _combinations(problem, recipe, runner))
         found |= {} if combined is None else {"combinations": combined}
-    return found, [*findings_of(found), *failed]
+    # a study in other parameters has cured what there would be to warn of
+    return found, [*([] if recipe.reparameterization else findings_of(found)), *failed]
 
 
 def not_determined(structure: xr.Dataset) -> list[str]:
@@ -78,13 +79,13 @@ def findings_of(groups: Groups) -> list[Finding]:
         found.append(_warning(f"structurally non-identifiable: {said}", remedy))
     unknown = [q.name for q in structure.unknowns if q.code is StructuralVerdict.UNDETERMINED]
     if unknown:
-        rule = f"the equations do not decide whether {', '.join(unknown)} can be determined"
-        found.append(Finding("", 0, 0, "", rule, "see the profiles", "", "notice"))
+        rule = f"they do not decide whether {', '.join(unknown)} can be determined"
+        found.append(Finding("", 0, 0, "equations", rule, "see the profiles", "", "notice"))
     return found
 
 
 def _warning(rule: str, remedy: str) -> Finding:
-    return Finding("", 0, 0, "", rule, remedy, "", "warning")
+    return Finding("", 0, 0, "equations", rule, remedy, "", "warning")
 
 
 def _structure(problem: Problem, recipe: Recipe, global_: bool = False) -> xr.Dataset:
@@ -110,7 +111,12 @@ def _combinations(problem: Problem, recipe: Recipe, runner: Runner) -> xr.Datase
 
 
 def functions_of_parameters(recipe: Recipe) -> dict[str, str]:
-    """What the recipe asks about as functions: those without a time have a structural verdict as well."""
+    """What the recipe asks about as functions: those without a time have a structural verdict as well.
+
+    In a study in other parameters they are functions of these, of which nothing is asked here.
+    """
+    if recipe.reparameterization is not None:
+        return {}
     return {name: table.formula for name, table in recipe.functions.items() if table.time is None}
 
 

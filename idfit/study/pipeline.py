@@ -21,12 +21,13 @@ from idfit.problem import Problem, simulate
 from idfit.spec.writing import hashes
 from idfit.study import equations
 from idfit.study.analyses import decisive
-from idfit.study.checking import read_and_check
+from idfit.study.checking import Checked, read_and_check
 from idfit.study.directory import FITTED_FILE, Mode, RunDirectory, read_record
 from idfit.study.problem_table import problem_dataset
 from idfit.study.products import write_products
 from idfit.study.provenance import idfit_version, root_attrs
 from idfit.study.recipe import Recipe, read_recipe
+from idfit.study.reparameterizing import stages_of, with_changed_profiled
 from idfit.study.stages import (
     STAGES,
     Groups,
@@ -166,17 +167,21 @@ def run_recipe(
     directory = Path(recipe.out)
     if mode == "resume":
         recipe = _with_what_was_added(recipe, directory)
-    problem, findings = read_and_check(recipe)
+    checked = read_and_check(recipe)
+    problem, findings = checked.fitted, checked.findings
+    if checked.change is not None:
+        recipe = with_changed_profiled(recipe, checked.change)
     if recipe.seed is None:
         recipe = recipe.with_seed()
         means.say(f"seed {recipe.seed} was drawn; give --seed {recipe.seed} to repeat this run")
     command = command or means.command
-    digests = hashes(problem.spec)
+    digests = hashes(checked.problem.spec)
     # Kernels of other sources or versions give other last digits, which must not be mixed with those of the
     # journal.
     identity = {"engine": kernel_directory().name, "idfit": idfit_version()}
     identity |= recipe.identity(digests["model"], digests["data"])
     stages = [stage for stage in STAGES if stage.asked(recipe)]
+    stages += [] if checked.change is None else stages_of(checked.change)
     identities = {s.group: identity | s.identity(recipe) for s in stages if s.has_tasks}
     if recipe.structure.enabled:
         identities[equations.GROUP] = identity | decisive(equations.TABLE, recipe.structure)
@@ -184,7 +189,7 @@ def run_recipe(
     with RunDirectory(directory, mode, identity, record, identities, renew) as folder:
         if not kernels_are_compiled():
             means.say(COMPILING)
-        groups, missing, warnings = _computed(problem, recipe, stages, folder, means)
+        groups, missing, warnings = _computed(checked, recipe, stages, folder, means)
         findings += [*warnings, *what_was_found(groups)]
         study = study_of(groups, _attrs(problem, recipe, command, findings))
         save_study(study, directory / STUDY_FILE)
@@ -199,17 +204,18 @@ def run_recipe(
 
 
 def _computed(
-    problem: Problem, recipe: Recipe, stages: list[Stage], folder: RunDirectory, means: Means
+    checked: Checked, recipe: Recipe, stages: list[Stage], folder: RunDirectory, means: Means
 ) -> tuple[Groups, list[str], list[Finding]]:
     """All groups of the study, what is missing in them, and what the equations warn of."""
     runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop)
+    problem = checked.fitted
     groups: Groups = {"problem": problem_dataset(problem)}
     warnings: list[Finding] = []
     if recipe.structure.enabled:
         means.say(f"computing: {equations.SAYS}")
         journal = folder.stage_journal(equations.GROUP, np.empty(0))
         asked, warnings = equations.ask_equations(
-            problem, recipe, replace(runner, journal=journal, progress=None)
+            checked.problem, recipe, replace(runner, journal=journal, progress=None)
         )
         groups |= asked
     means.say(f"fitting {len(problem.parameters)} parameters from {recipe.fit.starts} starts")

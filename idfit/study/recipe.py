@@ -70,6 +70,7 @@ class Recipe(BaseModel):
     fit: FitOptions = FitOptions()
     solver: SolverOptions = SolverOptions()
     structure: analyses.StructureTable = analyses.StructureTable()
+    reparameterization: analyses.ReparameterizationTable | None = None
     fisher: analyses.FisherTable = analyses.FisherTable()
     profiles: analyses.ProfilesTable | None = None
     functions: dict[str, analyses.Function] = {}

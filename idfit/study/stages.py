@@ -227,9 +227,12 @@ def _bootstrap(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
 
 
 def _agreement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    # in a study in other parameters the equations were asked about the old ones
+    equations = ("structure", "combinations") if recipe.reparameterization is None else ()
     return agreement(
         groups["fit"], groups.get("fisher"), groups.get("profiles"), groups.get("bootstrap"),
         groups.get("posterior"), {m: groups[f"profiles_{m}"] for m in OPINIONS if f"profiles_{m}" in groups},
+        **{name: groups.get(name) for name in equations},
     )  # fmt: skip
 
 

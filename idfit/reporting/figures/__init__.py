@@ -3,6 +3,7 @@
 from idfit.reporting.figures.agreement import plot_agreement
 from idfit.reporting.figures.bootstrap import plot_bootstrap
 from idfit.reporting.figures.catalogue import Drawing, drawings, save_figures
+from idfit.reporting.figures.change import plot_change
 from idfit.reporting.figures.correlation import plot_correlation
 from idfit.reporting.figures.fit import fit_pages, plot_fit
 from idfit.reporting.figures.pairs import plot_pairs
@@ -18,6 +19,7 @@ __all__ = [
     "fit_pages",
     "plot_agreement",
     "plot_bootstrap",
+    "plot_change",
     "plot_correlation",
     "plot_fit",
     "plot_pairs",

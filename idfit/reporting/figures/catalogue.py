@@ -15,6 +15,7 @@ from idfit.errors import StorageError
 from idfit.reporting.figures import (
     agreement,
     bootstrap,
+    change,
     correlation,
     fit,
     pairs,
@@ -28,6 +29,7 @@ from idfit.reporting.figures import (
 from idfit.reporting.reading import read_fisher, read_starts
 
 SECTIONS = (
+    "change",
     "fit",
     "residuals",
     "waterfall",
@@ -78,6 +80,8 @@ def drawings(study: xr.DataTree) -> Iterator[Drawing]:
             parameters.plot_parameters(study),
             parameters.parameters_caption(study),
         )
+    if change.has_change(study):
+        yield Drawing("change", "change", change.plot_change(study), change.change_caption(study))
     yield from _of_profiles(study)
     yield from _of_information(study)
     yield from _of_pages(study)

@@ -48,6 +48,12 @@ from idfit.reporting.reading.identifiability import (
     read_pairs,
     read_profiles,
 )
+from idfit.reporting.reading.reparameterization import (
+    Change,
+    NewParameter,
+    OldParameter,
+    read_change,
+)
 from idfit.reporting.reading.structure import (
     Combination,
     Combinations,
@@ -59,11 +65,14 @@ from idfit.reporting.reading.structure import (
 __all__ = [
     "Axis",
     "Bootstrap",
+    "Change",
     "Combination",
     "Combinations",
     "Contour",
     "Fisher",
     "Measurements",
+    "NewParameter",
+    "OldParameter",
     "Opinions",
     "Pair",
     "Partner",
@@ -85,6 +94,7 @@ __all__ = [
     "read_agreement",
     "read_bootstrap",
     "read_bounds",
+    "read_change",
     "read_combinations",
     "read_fisher",
     "read_measurements",

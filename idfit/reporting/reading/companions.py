@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from idfit.reporting.reading.access import axis_names, group, numbers, scalar, texts
+from idfit.reporting.reading.access import attribute, axis_names, group, numbers, scalar, texts
 from idfit.reporting.reading.identifiability import USABLE, Axis, axes_of
 from idfit.results import Agreement, Verdict
 
@@ -98,6 +98,9 @@ def read_bootstrap(study: xr.DataTree | xr.Dataset) -> Bootstrap | None:
     )
 
 
+VIEWS = ("structure", "fisher", "profile")
+
+
 @dataclass(frozen=True)
 class Opinions:
     """Intervals of each parameter by every method, natural scale; NaN where a method gives none."""
@@ -108,6 +111,10 @@ class Opinions:
     agreement: np.ndarray  # (parameter,)
     cause: list[str]
     prob: float
+    views: np.ndarray  # (parameter,), agreement on what is open; empty where it was not asked
+    views_cause: list[str]
+    open_by_view: np.ndarray  # (view, parameter): equations, information, profile
+    directions: str
 
     def disagree(self, i: int) -> bool:
         return int(self.agreement[i]) == Agreement.DISAGREE
@@ -125,4 +132,10 @@ def read_agreement(study: xr.DataTree | xr.Dataset) -> Opinions | None:
         agreement=numbers(ds, "agreement", ("parameter",), int(Agreement.NOT_COMPARABLE)).astype(int),
         cause=texts(ds, "cause", "parameter"),
         prob=prob if np.isfinite(prob) else 0.95,
+        views=numbers(ds, "views", ("parameter",), int(Agreement.NOT_COMPARABLE)).astype(int)
+        if ds.sizes.get("view") == len(VIEWS)
+        else np.empty(0, dtype=int),
+        views_cause=texts(ds, "views_cause", "parameter"),
+        open_by_view=numbers(ds, "open_by_view", ("view", "parameter"), -1),
+        directions=attribute(ds, "directions"),
     )

@@ -10,8 +10,6 @@ import xarray as xr
 from idfit.reporting.reading.access import axis_names, group, numbers, scalar, texts
 from idfit.results import StructuralVerdict
 
-_UNKNOWNS = ("parameter", "initial")
-
 
 @dataclass(frozen=True)
 class Quantity:
@@ -33,8 +31,8 @@ class Quantity:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it is a parameter or an initial value, and no function of such."""
-        return self.kind in _UNKNOWNS
+        """Whether it is a parameter, or an initial value that is none of a formula."""
+        return self.kind == "parameter" or (self.kind == "initial" and self.formula == self.name)
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,11 @@ class Structure:
     @property
     def unknowns(self) -> list[Quantity]:
         return [q for q in self.quantities if q.is_unknown]
+
+    @property
+    def lost(self) -> list[str]:
+        """The unknowns that no such data can determine."""
+        return [q.name for q in self.unknowns if q.code is StructuralVerdict.NONIDENTIFIABLE]
 
     def of(self, name: str) -> Quantity | None:
         return next((q for q in self.quantities if q.name == name), None)
