@@ -300,13 +300,31 @@ def test_a_fit_of_another_problem_is_refused():
 
 
 @pytest.mark.slow
-def test_a_published_model_loses_two_parameters_and_fits_better():
-    """Boehm et al.: import of homodimers is not the slow step, and heterodimers do not come back."""
-    problem = idfit.load("models/boehm.toml", "data/boehm.csv")
+@pytest.mark.parametrize(
+    ("name", "limits", "nllh", "bic"),
+    [
+        ("boehm", ["k_imp_homo -> infinity", "k_exp_hetero -> 0"], 138.1979, 303.49),
+        (
+            "swameye_jakstat",
+            ["p2 -> infinity", "offset_pSTAT -> 0", "offset_tSTAT -> 0"],
+            -49.0201,
+            -80.87,
+        ),
+    ],
+)
+def test_published_models_lose_what_their_profiles_leave_open(name, limits, nllh, bic):
+    problem = idfit.load(f"models/{name}.toml", f"data/{name}.csv")
     fit = idfit.fit(problem, n_starts=0, nominal=True, seed=1)
-    result = reduce(problem, fit)
-    assert result["limit"].values[1:3].tolist() == ["k_imp_homo -> infinity", "k_exp_hetero -> 0"]
-    assert result["accepted"].values.tolist() == [True, True, True, False]
-    assert result["exact"].values.all()
-    assert float(result["nllh"][2]) < 138.222
-    assert float(result["bic"][2]) == pytest.approx(303.49, abs=0.01)
+    *steps, last = reductions(problem, fit)
+    best = steps[-1]
+    assert [step.limit.sentence for step in steps[1:] if step.limit] == limits
+    assert all(step.accepted and step.limiting and step.limiting.exact for step in steps[1:])
+    assert not last.accepted
+    assert best.nllh == pytest.approx(nllh, abs=1e-3)
+    assert float(best.fit.attrs["bic"]) == pytest.approx(bic, abs=0.02)
+    before, after = idfit.profile(problem, fit), idfit.profile(best.problem, best.fit)
+    verdicts = dict(zip(before["profiled"].values, before["verdict_label"].values, strict=True))
+    names = [limit.split(" ")[0] for limit in limits]
+    sides = ["open_above" if "infinity" in limit else "open_below" for limit in limits]
+    assert {n: v for n, v in verdicts.items() if v != "identifiable"} == dict(zip(names, sides, strict=True))
+    assert set(after["verdict_label"].values) == {"identifiable"}
