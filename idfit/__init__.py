@@ -27,6 +27,12 @@ _HOME = {
     "fisher_information": "idfit.fisher",
     "to_lmfit": "idfit.optimize",
     "to_minimizer_result": "idfit.optimize",
+    "assess_structure": "idfit.structural.assess",
+    "find_combinations": "idfit.structural.combinations",
+    "reparameterize": "idfit.reparameterization",
+    "reparameterization_of": "idfit.reparameterization",
+    "prove": "idfit.reparameterization",
+    "reduce": "idfit.reparameterization.reduction",
     "profile": "idfit.profiles",
     "profile_functions": "idfit.profiles",
     "profile_2d": "idfit.profiles",
@@ -49,8 +55,12 @@ if TYPE_CHECKING:
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
+    from idfit.reparameterization import prove, reparameterization_of, reparameterize
+    from idfit.reparameterization.reduction import reduce
     from idfit.results import Status
     from idfit.spec.schema import ProblemSpec
+    from idfit.structural.assess import assess_structure
+    from idfit.structural.combinations import find_combinations
     from idfit.study.pipeline import resume, run
     from idfit.study.products import report
     from idfit.study.store import open_study

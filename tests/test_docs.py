@@ -106,7 +106,7 @@ def test_copies_are_those_that_the_text_names(tmp_path):
 
 
 def test_recipe_example_is_read_and_shows_the_defaults(tmp_path):
-    (block,) = [b for b in blocks(SECTIONS["Recipes"], "toml") if file_name(b) == "recipe.toml"]
+    block = next(b for b in blocks(SECTIONS["Recipes"], "toml") if file_name(b) == "recipe.toml")
     (tmp_path / "recipe.toml").write_text(block, encoding="utf-8")
     (tmp_path / "bare.toml").write_text('model = "model.toml"\n', encoding="utf-8")
     shown, _ = read_recipe(tmp_path / "recipe.toml")

@@ -109,7 +109,8 @@ def _facts(found: Structure) -> str:
             f"Of {numerals.count(found.n_unknowns, 'unknown')}, the outputs and their time derivatives up to "
             f"order 0, 1, 2, … determine {grown} independent directions of them."
         )
-    if cut := str(found.attrs.get("cut", "")):
-        limit = numerals.short_number(float(str(found.attrs.get("time_limit", "nan"))))
-        parts.append(f"The limit of {limit} s ended the global analysis of: {cut}.")
+    if undecided := [q.name for q in found.unknowns if q.code is StructuralVerdict.AT_LEAST_LOCAL]:
+        limit = found.attrs.get("time_limit")
+        how = "was not asked for" if limit is None else f"with its limit of {limit:g} s did not decide"
+        parts.append(f"The global analysis {how}: {numerals.listing(undecided, 12)}.")
     return " ".join(parts)

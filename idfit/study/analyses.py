@@ -175,6 +175,9 @@ def out_of_range(recipe: Any) -> Iterator[Fault]:
         yield from _in_pairs(recipe.profiles_2d)
     if recipe.second_opinions is not None:
         yield from _distinct(("second_opinions", "methods"), list(recipe.second_opinions.methods))
+    if recipe.reparameterization is not None:
+        for name, formula in recipe.reparameterization.manual.items():
+            yield from _unreadable(("reparameterization", "manual", name), formula)
     test, bootstrap = recipe.identifiability_test, recipe.bootstrap
     if test is not None and not (math.isfinite(test.radius) and test.radius > 0.0):
         yield ("identifiability_test", "radius"), test.radius, "must be a positive number", "1 is a decade"
@@ -199,10 +202,7 @@ def _in_profiles(table: ProfilesTable) -> Iterator[Fault]:
 
 def _in_function(name: str, table: FunctionTable) -> Iterator[Fault]:
     path = ("functions", name)
-    try:
-        parse(table.formula)
-    except ExpressionError as error:
-        yield (*path, "formula"), table.formula, f"{error.given}: {error.rule}", error.remedy
+    yield from _unreadable((*path, "formula"), table.formula)
     if table.time is not None and not math.isfinite(table.time):
         yield (*path, "time"), table.time, "must be a finite number", "a prediction belongs to a time"
     if table.time is None and (table.condition is not None or table.validation):
@@ -212,6 +212,13 @@ def _in_function(name: str, table: FunctionTable) -> Iterator[Fault]:
         yield (*path, "sd"), table.sd, "must be a positive number", "it is that of the new measurement"
     if table.sd is not None and not table.validation:
         yield (*path, "sd"), table.sd, "is that of a new measurement", "write validation = true, or delete it"
+
+
+def _unreadable(path: tuple[str | int, ...], formula: str) -> Iterator[Fault]:
+    try:
+        parse(formula)
+    except ExpressionError as error:
+        yield path, formula, f"{error.given}: {error.rule}", error.remedy
 
 
 def _in_pairs(table: PairsTable) -> Iterator[Fault]:

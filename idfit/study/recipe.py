@@ -26,6 +26,7 @@ _MAX_SEED = 2**63 - 1
 _BY_KEY = ("fit", "solver", "structure", "profiles", "profiles_2d")
 _OPTIONS = {
     "functions": "function",
+    "reparameterization": "manual",
     "identifiability_test": "test",
     "bootstrap": "bootstrap",
     "second_opinions": "second-opinion",

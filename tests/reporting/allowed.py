@@ -52,7 +52,6 @@ def structure(verdicts: tuple[StructuralVerdict, ...] = VERDICTS, **attrs: objec
         {
             "assumptions": "One experiment: Epo.\nThe input is known and arbitrary.",
             "time_limit": 30.0,
-            "cut": "Epo_degradation_BaF3",
         }
         | attrs,
     )  # fmt: skip

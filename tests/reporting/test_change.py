@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 
-from idfit.reporting import summary
+from idfit.reporting import summary, write_tables
 from idfit.reporting.figures import drawings, plot_change
 from idfit.reporting.figures.change import change_caption
 from idfit.reporting.page import render_report
@@ -85,6 +87,14 @@ def test_without_profiles_from_before_there_is_no_figure():
     assert "The flat profiles are gone" not in render_report(study, drawn=())
     with pytest.raises(ValueError, match="no profiles from before"):
         plot_change(study)
+
+
+def test_the_table_has_both_sets_of_parameters(study, tmp_path):
+    (path,) = [p for p in write_tables(study, tmp_path) if p.name == "reparameterization.csv"]
+    with path.open(newline="") as stream:
+        rows = {(row["name"], row["is_new"]): row for row in csv.DictReader(stream)}
+    assert rows[PRODUCT, "True"]["formula"] == "k_imp_homo*k_phos"
+    assert (rows["k_phos", "False"]["held_at"], rows["k_phos", "False"]["upper"]) == ("1.0", "inf")
 
 
 def test_a_study_in_its_own_parameters_has_no_section():

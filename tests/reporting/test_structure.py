@@ -35,7 +35,7 @@ def test_the_section_says_what_no_such_data_determine_and_what_they_do(page):
     assert "k_imp_homo and k_phos make up for each other: only k_imp_homo*k_phos is determined." in page
     assert "k_imp_homo → c·k_imp_homo, k_phos → k_phos/c" in page
     assert "One experiment: Epo." in page
-    assert "The limit of 30 s ended the global analysis of: Epo_degradation_BaF3." in page
+    assert "The global analysis with its limit of 30 s did not decide: Epo_degradation_BaF3." in page
     assert "determine 3 → 6 → 8 → 9 → 9 independent directions" in page
 
 

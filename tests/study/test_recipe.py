@@ -77,6 +77,11 @@ def test_paths_are_relative_to_the_recipe(tmp_path):
             "P12: structure.time_limit = 0 - must be a positive number of seconds",
         ),
         ("[structure]\nglobals = true", "P19: structure.globals - .* did you mean 'global'"),
+        ("[reparameterization]\nmanuel = {}", "P19: reparameterization.manuel - .* did you mean 'manual'"),
+        (
+            "[reparameterization]\nmanual = { r = 'a/' }",
+            r"study.toml:3:\d+: P12: reparameterization.manual.r = 'a/'",
+        ),
         ("[fisher]\non = true", "P19: fisher.on - is not a key of .*; there are enabled, curvature"),
         ("data = 'https://example.org/a.csv'", r"study.toml:2:1: S12: .*URL"),
         ("data = '~/a.csv'", "S12: .*not expanded in recipes"),

@@ -32,7 +32,8 @@ def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Pat
     ``parameters``, ``starts``, ``optima``, ``fates``, ``statistics``, ``data``, ``measurements``;
     ``verdicts``, ``intervals``, ``profiles``, ``function_profiles``; ``fisher``, ``eigenvalues``,
     ``correlation``, ``curvature``; ``profiles_2d``, ``identifiability_test``, ``bootstrap``,
-    ``bootstrap_replicates``, ``agreement``; ``structure``, ``combinations``, ``symmetries``.
+    ``bootstrap_replicates``, ``agreement``; ``structure``, ``combinations``, ``symmetries``,
+    ``reparameterization``.
     """
     tables = {
         "parameters": _cells(parameter_table(study)),
@@ -58,6 +59,7 @@ def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Pat
         "structure": _cells(structure.structure_table(study)),
         "combinations": _cells(structure.combination_table(study)),
         "symmetries": _cells(structure.symmetry_table(study)),
+        "reparameterization": _cells(structure.change_table(study)),
     }
     folder = Path(folder)
     written = []

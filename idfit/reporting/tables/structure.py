@@ -1,4 +1,4 @@
-"""Structural verdicts, combinations and symmetries as rows of plain values."""
+"""Structural verdicts, combinations, symmetries and changes of parameters as rows of plain values."""
 
 from __future__ import annotations
 
@@ -36,6 +36,38 @@ class SymmetryRow:
 
     formula: str
     kind: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """An old or a new parameter of a study in other parameters, as a formula of the others.
+
+    rise : largest rise of the objective along its profile; lower, upper : of an old one, from the new ones.
+    """
+
+    name: str
+    is_new: bool
+    formula: str
+    held_at: float
+    rise: float
+    ci_prob: float
+    lower: float
+    upper: float
+    says: str
+
+
+def change_table(study: xr.DataTree) -> list[ChangeRow]:
+    """The new parameters, then the old ones at the largest level."""
+    found = reading.read_change(study)
+    if found is None:
+        return []
+    nan = float("nan")
+    prob = float(found.probs[-1]) if found.probs.size else nan
+    new = [ChangeRow(p.name, True, p.forward, nan, p.rise, nan, nan, nan, "") for p in found.new]
+    for p in found.old:
+        lower, upper = (float(end) for end in p.intervals[-1]) if found.probs.size else (nan, nan)
+        new.append(ChangeRow(p.name, False, p.back, p.held_at, p.rise, prob, lower, upper, p.says))
+    return new
 
 
 def structure_table(study: xr.DataTree) -> list[StructureRow]:
