@@ -13,7 +13,8 @@ which numbers have to show. Tikhonov, Mat Sb 31 (1952) 575-586; Lee & Othmer, J 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,49 +28,79 @@ _MOST_PROCESSES = 4
 _DRAWS = 8
 
 
-@dataclass(frozen=True)
-class Equations:
-    """Odes and starts of states, by name. `gone` are the formulas of those that were eliminated."""
-
-    odes: Mapping[str, sympy.Expr]
-    starts: Mapping[str, sympy.Expr]
-    gone: Mapping[str, sympy.Expr]
-    fast: frozenset[str]
-
-
 class NoLimit(Exception):
     """The limit is not one that can be taken exactly; the text says why."""
 
 
-def slow_equations(
-    fast: Mapping[str, sympy.Expr],
-    slow: Mapping[str, sympy.Expr],
-    starts: Mapping[str, sympy.Expr],
-    moving: frozenset[str],
-) -> Equations:
-    """The equations on the slow set.
+@dataclass(frozen=True)
+class SlowSet:
+    """Where the fast processes rest: `rest` are the g, and N : (state, process) the directions to there.
 
-    fast, slow, starts : F, f and x(0) by state; moving : further names in them that change in time. Errors:
-    `NoLimit`.
+    gone : formulas of the states that are eliminated. The default has no fast processes.
     """
-    states = [sympy.Symbol(name) for name in slow]
-    n, processes = _factored([fast.get(name, sympy.S.Zero) for name in slow], states)
-    if not processes or len(processes) > _MOST_PROCESSES:
-        raise NoLimit(f"{len(processes)} processes become fast at once")
-    rest = [_vanishing(r, states) for r in processes]
-    gone = _eliminated(rest, n, states)
-    flux = _flux(rest, n, list(slow.values()), states, moving)
-    put = {sympy.Symbol(name): formula for name, formula in gone.items()}
-    total = sympy.Matrix(list(slow.values())) + n * flux
-    odes = {
-        s.name: shortest(formula.xreplace(put))
-        for s, formula in zip(states, total, strict=True)
-        if s.name not in gone
-    }
-    first = _starts(rest, n, [starts[s.name] for s in states], states)
-    kept = {s.name: shortest(v) for s, v in zip(states, first, strict=True) if s.name not in gone}
-    touched = frozenset(s.name for i, s in enumerate(states) if any(n[i, j] != 0 for j in range(n.cols)))
-    return Equations(odes, kept, gone, touched | {name for g in rest for name in names_in(g)} & set(slow))
+
+    states: tuple[sympy.Symbol, ...]
+    rest: tuple[sympy.Expr, ...] = ()
+    n: Any = None
+    gone: Mapping[str, sympy.Expr] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fast: Mapping[str, sympy.Expr], states: Sequence[str]) -> SlowSet:
+        """From F by state. Errors: `NoLimit`."""
+        symbols = tuple(sympy.Symbol(name) for name in states)
+        n, processes = _factored([fast.get(name, sympy.S.Zero) for name in states], symbols)
+        if not processes or len(processes) > _MOST_PROCESSES:
+            raise NoLimit(f"{len(processes)} processes become fast at once")
+        rest = tuple(_vanishing(r, symbols) for r in processes)
+        return cls(symbols, rest, n, _eliminated(rest, n, symbols))
+
+    @property
+    def holding(self) -> frozenset[str]:
+        """The states that stand in a g: a change of one of them moves others."""
+        return frozenset(name for g in self.rest for name in names_in(g)) & {s.name for s in self.states}
+
+    @cached_property
+    def _gradient(self) -> Any:
+        return sympy.Matrix(list(self.rest)).jacobian(sympy.Matrix(list(self.states)))
+
+    @cached_property
+    def _square(self) -> Any:
+        """∇g N, (process, process)."""
+        square = (self._gradient * self.n).applyfunc(sympy.cancel)
+        if square.det() == 0:
+            raise NoLimit("the fast process is not brought to rest by itself")
+        return square
+
+    def odes(self, slow: Mapping[str, sympy.Expr], moving: frozenset[str]) -> dict[str, sympy.Expr]:
+        """x' = f − N (∇g N)⁻¹ ∇g f of the states that are left; moving : other names that change in time."""
+        total: Any = sympy.Matrix(list(slow.values()))
+        if self.rest:
+            if any(names_in(g) & moving for g in self.rest):
+                raise NoLimit("what the fast process comes to rest at changes in time by itself")
+            total = total - self.n * self._square.LUsolve(self._gradient * total)
+        put = {sympy.Symbol(name): formula for name, formula in self.gone.items()}
+        return self._left([formula.xreplace(put) for formula in total])
+
+    def starts(self, starts: Mapping[str, sympy.Expr]) -> dict[str, sympy.Expr]:
+        """Starts moved along N to the slow set, of the states that are left."""
+        given = [starts[s.name] for s in self.states]
+        return self._left(_moved(self.rest, self.n, given, self.states) if self.rest else given)
+
+    def after_adding(self, added: Mapping[str, sympy.Expr]) -> dict[str, sympy.Expr]:
+        """What states that are left gain when others are added to, on the slow set before and after."""
+        gain: Any = sympy.Matrix([added.get(s.name, sympy.S.Zero) for s in self.states])
+        if self.holding & added.keys():
+            if self._gradient.free_symbols & set(self.states):
+                raise NoLimit("what is added is shared out by a fast process")
+            gain = gain - self.n * self._square.LUsolve(self._gradient * gain)
+        return {name: value for name, value in self._left(list(gain)).items() if value != 0}
+
+    def _left(self, formulas: Sequence[sympy.Expr]) -> dict[str, sympy.Expr]:
+        return {
+            s.name: shortest(formula)
+            for s, formula in zip(self.states, formulas, strict=True)
+            if s.name not in self.gone
+        }
 
 
 def _factored(fast: Sequence[sympy.Expr], states: Sequence[sympy.Symbol]) -> tuple[Any, list[sympy.Expr]]:
@@ -128,24 +159,7 @@ def _eliminated(rest: Sequence[sympy.Expr], n: Any, states: Sequence[sympy.Symbo
     return {state.name: value for state, value in gone.items()}
 
 
-def _flux(
-    rest: Sequence[sympy.Expr],
-    n: Any,
-    slow: Sequence[sympy.Expr],
-    states: Sequence[sympy.Symbol],
-    moving: frozenset[str],
-) -> Any:
-    """J = −(∇g N)⁻¹ ∇g f."""
-    if any(names_in(g) & moving for g in rest):
-        raise NoLimit("what the fast process comes to rest at changes in time by itself")
-    gradient: Any = sympy.Matrix(list(rest)).jacobian(sympy.Matrix(list(states)))
-    square = (gradient * n).applyfunc(sympy.cancel)
-    if square.det() == 0:
-        raise NoLimit("the fast process is not brought to rest by itself")
-    return -square.LUsolve(gradient * sympy.Matrix(slow))
-
-
-def _starts(
+def _moved(
     rest: Sequence[sympy.Expr],
     n: Any,
     starts: Sequence[sympy.Expr],

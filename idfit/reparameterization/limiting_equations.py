@@ -18,10 +18,10 @@ from idfit.expressions import names_in, parse, to_text
 from idfit.model.model import TIME_NAMES
 from idfit.problem.resolution import model_of
 from idfit.reparameterization.elimination import shortest
-from idfit.reparameterization.fast_states import Equations, NoLimit, slow_equations
+from idfit.reparameterization.fast_states import NoLimit, SlowSet
 from idfit.reparameterization.leading_terms import laurent, limit
 from idfit.spec.check_formulas import formula_texts
-from idfit.spec.schema import Formula, ProblemSpec, StateSpec
+from idfit.spec.schema import ConditionSpec, Formula, ProblemSpec, StateSpec
 
 Path = tuple[Any, ...]
 
@@ -118,8 +118,12 @@ class _Limiting:
         self.powers = {s: going.powers.get(s, 0) for s in spec.states}
 
     def spec(self) -> ProblemSpec:
-        found = self._equations()
+        orders = {s: self._orders(s, f) for s, f in zip(self.model.states, self.model.odes, strict=True)}
+        found = self._slow_set(orders)
         self._refuse_changes(found)
+        slow = {s: given.get(0, sympy.S.Zero) for s, given in orders.items()}
+        odes = found.odes(slow, frozenset(self.moving))
+        starts = {s: self._start(s) for s in self.old.states}
         zero = {sympy.Symbol(s): f for s, f in found.gone.items() if f == 0}
         observables = {
             name: entry.model_copy(
@@ -139,31 +143,57 @@ class _Limiting:
         } | {s: as_text(f) for s, f in found.gone.items() if f != 0 and not self.powers[s]}
         changed = self.old.model_copy(
             update={
-                "states": {s: self._state(s, f) for s, f in found.starts.items()},
-                "odes": {s: as_text(f) for s, f in found.odes.items()},
+                "states": {s: self._state(s, f) for s, f in self._moved(found, starts).items()},
+                "odes": {s: as_text(f) for s, f in odes.items()},
                 "reactions": {},
                 "assignments": assignments,
                 "observables": observables,
+                "conditions": {
+                    name: self._condition(condition, found, starts)
+                    for name, condition in self.old.conditions.items()
+                },
             }
         )
         used = _used(changed)
         kept = {k: f for k, f in assignments.items() if k in used}
         return changed.model_copy(update={"assignments": kept})
 
-    def _equations(self) -> Equations:
-        orders = {s: self._orders(s, f) for s, f in zip(self.model.states, self.model.odes, strict=True)}
+    def _slow_set(self, orders: Mapping[str, Mapping[int, sympy.Expr]]) -> SlowSet:
         negative = sorted({n for found in orders.values() for n in found if n < 0})
-        slow = {s: found.get(0, sympy.S.Zero) for s, found in orders.items()}
-        starts: dict[str, Any] = {s: self._start(s) for s in self.old.states}
         if not negative:
-            return Equations({s: shortest(f) for s, f in slow.items()}, starts, {}, frozenset())
+            return SlowSet(tuple(sympy.Symbol(s) for s in orders))
         if len(negative) > 1:
             raise NoLimit("processes become fast at different rates")
         fast = {s: found[negative[0]] for s, found in orders.items() if negative[0] in found}
-        known = {sympy.Symbol(s): f for s, f in starts.items()}
-        for _ in starts:  # a start may speak of other starts, which now may move
-            starts = {s: f.xreplace(known) for s, f in starts.items()}
-        return slow_equations(fast, slow, starts, frozenset(self.moving))
+        return SlowSet.of(fast, list(orders))
+
+    def _moved(self, found: SlowSet, starts: Mapping[str, Any]) -> dict[str, sympy.Expr]:
+        """Starts on the slow set; one may speak of other starts, which move as well."""
+        if not found.rest:
+            return dict(starts)
+        known = _closed(starts)
+        return found.starts({s: f.xreplace(known) for s, f in starts.items()})
+
+    def _condition(
+        self, condition: ConditionSpec, found: SlowSet, starts: Mapping[str, Any]
+    ) -> ConditionSpec:
+        """The condition with starts and doses of states as they are on the slow set."""
+        own = {s: parse(f) for s, f in condition.set.items() if s in found.holding}
+        settings = dict(condition.set)
+        if own:
+            general = self._moved(found, starts)
+            every = {s: parse(f) for s, f in condition.set.items() if s in starts}
+            special = self._moved(found, {**starts, **every})
+            changed = {s: as_text(f) for s, f in special.items() if s in every or f != general[s]}
+            settings = {s: f for s, f in settings.items() if s not in starts} | changed
+        doses = []
+        for dose in condition.dose:
+            added = {s: parse(f) for s, f in dose.add.items()}
+            if found.holding & added.keys():
+                gains = {s: as_text(f) for s, f in found.after_adding(added).items()}
+                dose = dose.model_copy(update={"add": gains})
+            doses.append(dose)
+        return condition.model_copy(update={"set": settings, "dose": tuple(doses)})
 
     def _orders(self, state: str, ode: sympy.Expr) -> dict[int, sympy.Expr]:
         inside = self.going.put(ode.xreplace(self.inline)) * self.going.eps ** -self.powers[state]
@@ -196,22 +226,23 @@ class _Limiting:
             raise NoLimit(f"{to_text(before)} has no limit")
         return as_text(after)
 
-    def _refuse_changes(self, found: Equations) -> None:
-        """Doses, events and settings of states that the limit has done away with, or measures otherwise."""
-        special = found.fast | {s for s, a in self.powers.items() if a}
-        targets = {s for e in self.old.events.values() for s in e.set}
+    def _refuse_changes(self, found: SlowSet) -> None:
+        """Events, resets and formulas that speak of states that the limit holds or measures otherwise."""
+        scaled = {s for s, a in self.powers.items() if a}
+        jumps = {s for e in self.old.events.values() for s in e.set}
+        settings: set[str] = set()
         for condition in self.old.conditions.values():
-            targets |= {*condition.set, *condition.reinit}
-            targets |= {s for dose in condition.dose for s in (*dose.add, *dose.set)}
-        if both := special & targets:
-            raise NoLimit(f"{', '.join(sorted(both))} is set or dosed, and becomes fast")
-        away = special | self.touched | self.going.names
+            jumps |= {*condition.reinit, *(s for dose in condition.dose for s in dose.set)}
+            settings |= {*condition.set, *(s for dose in condition.dose for s in dose.add)}
+        if both := ((found.holding | scaled) & jumps) | (scaled & settings):
+            raise NoLimit(f"{', '.join(sorted(both))} is set, and becomes fast or goes to a limit")
+        away = found.holding | scaled | self.touched | self.going.names
         for path, text in formula_texts(self.old):
             if path[0] in ("events", "conditions", "inputs", "parameters") and names_in(parse(text)) & away:
                 raise NoLimit(f"{'.'.join(map(str, path))} uses what becomes fast")
 
 
-def _closed(definitions: Mapping[str, sympy.Expr]) -> dict[Any, Any]:
+def _closed(definitions: Mapping[str, Any]) -> dict[Any, Any]:
     """Definitions with all that they use of each other put in."""
     known: dict[Any, Any] = {sympy.Symbol(k): f for k, f in definitions.items()}
     for _ in definitions:

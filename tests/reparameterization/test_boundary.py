@@ -28,15 +28,17 @@ from tests.problems import estimated
 TIMES = np.linspace(0.5, 10, 12)
 
 
-def problem_of(odes, observables, parameters, initial=None, sd=0.01, times=TIMES, **more) -> Problem:
+def problem_of(odes, observables, parameters, initial=None, sd=0.01, condition="", **more) -> Problem:
     """A problem with positive parameters and data that were drawn from it."""
     model = Model.from_equations(odes, observables, list(parameters), initial)
     bounds = {
         k: v if isinstance(v, dict) else estimated(v, v * 1e-4, v * 1e4, "log10")
         for k, v in parameters.items()
     }
-    rows = [(o, t) for o in observables for t in times]
+    rows = [(o, t) for o in observables for t in TIMES]
     data = {"observable": [o for o, _ in rows], "time": [t for _, t in rows], "value": [0.0] * len(rows)}
+    if condition:
+        data["condition"] = [condition] * len(rows)
     problem = Problem(model, data, parameters=bounds, noise=dict.fromkeys(observables, sd), **more)
     return idfit.simulate_data(problem, problem.parameters.nominal_scaled, seed=1)
 
@@ -227,11 +229,43 @@ def test_one_of_several_copies_vanishes():
     assert len(found.problem.parameters) == len(problem.parameters) - 1
 
 
-def test_a_dosed_state_is_not_done_away_with():
+def test_a_dose_into_an_emptying_state_passes_through_it():
+    """Absorption at once makes a dose by mouth one into the blood."""
     warfarin = idfit.load("models/warfarin.toml", "data/warfarin.csv")
     found = taken(warfarin, ["ka"], [1])
+    assert found.exact
+    (dose,) = found.problem.spec.conditions["subject_01"].dose
+    assert dose.add == {"C": "100/V"}
+    assert list(found.problem.spec.states) == ["C", "PCA"]
+
+
+def test_conditions_that_fill_an_emptying_state_fill_what_follows():
+    chain = problem_of(
+        {"B": "-k*B", "C": "k*B/2 - d*C"},
+        {"c": "C"},
+        {"k": 50.0, "d": 0.2},
+        {"B": 1, "C": 0.5},
+        conditions={"full": {"set": {"B": 3}}},
+        condition="full",
+    )
+    found = taken(chain, ["k"], [1])
+    assert found.exact
+    assert found.problem.spec.states["C"].init == 1
+    assert found.problem.spec.conditions["full"].set == {"C": 2}
+    assert_allclose(predictions(found.problem), 2 * np.exp(-0.2 * TIMES), rtol=1e-6)
+
+
+def test_what_a_reversible_process_shares_out_is_not_dosed():
+    problem = problem_of(
+        {"A": "-k*A*E + r*C", "E": "-k*A*E + r*C", "C": "k*A*E - r*C"},
+        {"a": "A"},
+        {"k": 50.0, "r": 20.0},
+        {"A": 1, "E": 1},
+        conditions={"default": {"dose": [{"time": 2.0, "add": {"A": 1}}]}},
+    )
+    found = taken(problem, ["k", "r"], [1, 1], far=2)
     assert not found.exact
-    assert "gut is set or dosed" in found.how
+    assert "shared out" in found.how
 
 
 def test_an_undetermined_limit_is_no_problem():
