@@ -115,9 +115,10 @@ def _factored(fast: Sequence[sympy.Expr], states: Sequence[sympy.Symbol]) -> tup
                 row[key] = row.get(key, sympy.S.Zero) + constant
                 keys[key] = None
         coefficients.append(row)
-    matrix: Any = sympy.Matrix([[row.get(key, sympy.S.Zero) for key in keys] for row in coefficients])
+    ordered = sorted(keys, key=lambda key: key == 1)  # what no state stops is solved for by none
+    matrix: Any = sympy.Matrix([[row.get(key, sympy.S.Zero) for key in ordered] for row in coefficients])
     reduced, pivots = matrix.rref(simplify=True)
-    columns = sympy.Matrix(list(keys))
+    columns = sympy.Matrix(ordered)
     processes = [(reduced[i, :] * columns)[0] for i in range(len(pivots))]
     return matrix[:, list(pivots)] if pivots else sympy.zeros(len(fast), 0), processes
 
@@ -142,11 +143,11 @@ def _never_zero(factor: sympy.Expr, states: Sequence[sympy.Symbol]) -> bool:
 def _eliminated(rest: Sequence[sympy.Expr], n: Any, states: Sequence[sympy.Symbol]) -> dict[str, sympy.Expr]:
     """For each g = 0 a fast state that it is linear in, as a formula; its coefficient cannot vanish."""
     gone: dict[sympy.Symbol, sympy.Expr] = {}
-    for j, given in enumerate(rest):
+    for given in rest:
         g: Any = sympy.expand(given.xreplace(gone))
         options = []
         for i, state in enumerate(states):
-            if n[i, j] == 0 or state in gone or sympy.Poly(g, state).degree() != 1:
+            if not any(n[i, :]) or state in gone or sympy.Poly(g, state).degree() != 1:
                 continue
             slope = g.coeff(state)
             if not slope.free_symbols & set(states):
