@@ -88,9 +88,23 @@ def further_lines(study: xr.DataTree) -> list[str]:
         lines.append(test_line(test))
     if (replicates := group(study, "bootstrap")) is not None:
         lines.append(f"bootstrap: {replicates.sizes['replicate']} replicates")
+    if (reduction := group(study, "reduction")) is not None:
+        lines += reduction_lines(reduction)
     if (opinions := group(study, "agreement")) is not None:
         lines += _disagreements(opinions)
     return lines
+
+
+def reduction_lines(reduction: xr.Dataset) -> list[str]:
+    """The limits that were taken, one after the other, and why it ended."""
+    rows: list[tuple[str, ...]] = [("limits of the model", "parameters", "nllh", "rise", "allowed", "")]
+    for i in range(reduction.sizes["step"]):
+        at = reduction.isel(step=i)
+        numbers = [f"{float(at[v]):.4g}" if i else "" for v in ("rise", "threshold")]
+        kept = "" if bool(at["accepted"]) else "not taken"
+        limit = str(at["limit"].values) or "the model as it is"
+        rows.append((limit, str(int(at["n_parameters"])), f"{float(at['nllh']):.6f}", *numbers, kept))
+    return [*table_lines(rows), f"  ended, as {reduction.attrs['ended']}"]
 
 
 def test_line(test: xr.Dataset) -> str:
@@ -164,6 +178,13 @@ def determined_facts(study: xr.DataTree) -> dict[str, Any]:
         }
     if (replicates := group(study, "bootstrap")) is not None:
         facts["bootstrap"] = {"n": replicates.sizes["replicate"]}
+    if (reduction := group(study, "reduction")) is not None:
+        names = ("limit", "accepted", "n_parameters", "nllh", "rise", "threshold")
+        rows = zip(*(reduction[name].values.tolist() for name in names), strict=True)
+        facts["reduction"] = {
+            "steps": [dict(zip(names, row, strict=True)) for row in rows],
+            "ended": str(reduction.attrs["ended"]),
+        }
     if (opinions := group(study, "agreement")) is not None:
         facts["agreement"] = {
             name: {"agreement": Agreement(code).label, "cause": cause}

@@ -12,6 +12,7 @@ from idfit.cli.console import COMPLETE, Console, execute
 
 
 def reparameterize(
+    context: typer.Context,
     target: options.Target,
     data: options.DataFile = None,
     manual: Annotated[
@@ -41,6 +42,13 @@ def reparameterize(
     apply: Annotated[
         bool, typer.Option("--apply", help="Write the new model; with data fit and profile it too.")
     ] = False,
+    reduce: Annotated[
+        bool,
+        typer.Option("--reduce", help="Take limits of the model instead, while the fit stays as good."),
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Limits that --reduce takes at most.", show_default=False)
+    ] = None,
     starts: options.Starts = 50,
     seed: options.Seed = None,
     out: options.Out = None,
@@ -62,14 +70,33 @@ def reparameterize(
     """
     console = Console(quiet, json, debug)
 
+    def reduced() -> int:
+        from idfit.cli.analysing import FitAsked, analyse
+        from idfit.cli.running import tell_outcome
+        from idfit.study.directory import REDUCED_FILE
+
+        _refuse_with_reduce(context)
+        asked = FitAsked(starts, seed, None, "sobol", rtol, atol, missing.value)
+        tables = {"reduction": {} if steps is None else {"steps": steps}}
+        outcome = analyse(
+            console, context, target, data, tables, asked,
+            out=out, workers=workers, resume=resume, overwrite=overwrite,
+        )  # fmt: skip
+        code = tell_outcome(console, outcome)
+        if "reduction" in outcome.study.children:
+            console.show(f"model:  {outcome.directory / REDUCED_FILE}")
+            console.facts["model"] = str(outcome.directory / REDUCED_FILE)
+        return code
+
     def work() -> int:
         from idfit.cli.changes import change_facts, change_lines
         from idfit.cli.running import tell_outcome, with_means
         from idfit.cli.texts import named_formulas, names_in
         from idfit.files import write_whole
+        from idfit.study.directory import NEW_MODEL_FILE
         from idfit.study.pipeline import mode_of, run_recipe
         from idfit.study.recipe import FitOptions, Recipe, SolverOptions
-        from idfit.study.reparameterizing import NEW_MODEL_FILE, propose
+        from idfit.study.reparameterizing import propose
 
         table: dict[str, Any] = {
             "manual": named_formulas(manual, "--manual", "ratio=k1/k2"),
@@ -115,12 +142,22 @@ def reparameterize(
         made = recipe.model_copy(update={"out": str(folder)})
         outcome = with_means(console, workers, lambda means: run_recipe(made, mode, means))
         code = tell_outcome(console, outcome)
-        write_whole(folder / NEW_MODEL_FILE, change.new.to_toml())
         console.show(f"model:  {folder / NEW_MODEL_FILE}")
         console.facts["model"] = str(folder / NEW_MODEL_FILE)
         return code
 
-    execute("reparameterize", console, work)
+    execute("reparameterize", console, reduced if reduce else work)
+
+
+def _refuse_with_reduce(context: typer.Context) -> None:
+    """Options that choose new parameters, which a reduction does by itself."""
+    from idfit.cli.texts import refused
+
+    for name in ("manual", "replacing", "normalise", "keep", "drop_priors", "apply"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            given = f"--reduce and --{name.replace('_', '-')}"
+            raise refused(given, "do not belong together", "leave one out")
 
 
 def _held(names: list[str] | None) -> list[str] | dict[str, float] | None:

@@ -17,21 +17,23 @@ _LEVEL = 0.95
 
 def context(study: xr.DataTree) -> dict:
     """Everything that the template `change` asks for."""
+    return {"change": _change(study), "reduction": _reduction(study)}
+
+
+def _change(study: xr.DataTree) -> dict | None:
     found = reading.read_change(study)
     if found is None:
-        return {"change": None}
+        return None
     after, before = (reading.read_profiles(study, name) for name in ("profiles", "profiles_before"))
     level = int(np.argmin(np.abs(found.probs - _LEVEL))) if found.probs.size else -1
     return {
-        "change": {
-            "words": _words(found),
-            "new": [_new(p.name, p.forward, _of(after, p.name)) for p in found.new if p.is_changed],
-            "old": [_old(p, level, _of(before, p.name)) for p in found.old if p.is_changed],
-            "level": verdicts.level_words(float(found.probs[level])) if level >= 0 else "",
-            "reasons": found.sentences,
-            "checks": _checks(found, *([] if p is None else p.profiles for p in (before, after))),
-            "model_before": str(found.attrs.get("model_toml_before", "")),
-        }
+        "words": _words(found),
+        "new": [_new(p.name, p.forward, _of(after, p.name)) for p in found.new if p.is_changed],
+        "old": [_old(p, level, _of(before, p.name)) for p in found.old if p.is_changed],
+        "level": verdicts.level_words(float(found.probs[level])) if level >= 0 else "",
+        "reasons": found.sentences,
+        "checks": _checks(found, *([] if p is None else p.profiles for p in (before, after))),
+        "model_before": str(found.attrs.get("model_toml_before", "")),
     }
 
 
@@ -131,3 +133,42 @@ def _largest(values: np.ndarray) -> str:
         return "no point could be simulated"
     n = numerals.count(values.size, "point")
     return f"{n}, largest relative difference {numerals.number(float(values.max()), 2)}"
+
+
+def _reduction(study: xr.DataTree) -> dict | None:
+    """The limits that were taken, and the smallest model that fits as well."""
+    found = reading.read_reduction(study)
+    if found is None:
+        return None
+    first, last = found.steps[0], found.smallest
+    taken = [step.limit for step in found.steps[1:] if step.accepted]
+    if taken:
+        words = (
+            f"{numerals.count(len(taken), 'limit')} could be taken: {last.n_parameters} parameters fit as "
+            f"well as {first.n_parameters}."
+        )
+    else:
+        words = "No limit could be taken without a worse fit."
+    return {
+        "words": words,
+        "rows": [
+            {
+                "limit": step.limit or "the model as it is",
+                "evidence": step.evidence,
+                "n_parameters": step.n_parameters,
+                "nllh": numerals.number(step.nllh, 6),
+                "rise": numerals.number(step.rise, 3) if k else "–",
+                "threshold": numerals.number(step.threshold, 3) if k else "–",
+                "aic": numerals.number(step.aic, 5),
+                "words": ("–", "")
+                if not k
+                else ("taken", "good")
+                if step.accepted
+                else ("worse fit", "open"),
+                "how": step.how + ("" if step.exact else " (not exactly: a parameter is held far out)"),
+            }
+            for k, step in enumerate(found.steps)
+        ],
+        "ended": found.ended,
+        "model": last.model if taken else "",
+    }

@@ -122,6 +122,18 @@ class BootstrapTable(BaseModel):
     n: int = 200
 
 
+class ReductionTable(BaseModel):
+    """Limits of the model that are taken while the fit stays as good: at most `steps`, each along one of the
+    least determined `directions`, refitted from `starts` random points beside those that are near."""
+
+    model_config = _TABLE
+
+    steps: int | None = None
+    ci_prob: float = 0.95
+    directions: int = 3
+    starts: int = 0
+
+
 def _as_table(value: Any) -> Any:
     """``name = "formula"`` is short for a table with that formula."""
     return {"formula": value} if isinstance(value, str) else value
@@ -140,6 +152,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "profiles_2d": PairsTable,
     "identifiability_test": QuickTestTable,
     "bootstrap": BootstrapTable,
+    "reduction": ReductionTable,
 }
 
 
@@ -181,6 +194,8 @@ def out_of_range(recipe: Any) -> Iterator[Fault]:
     test, bootstrap = recipe.identifiability_test, recipe.bootstrap
     if test is not None and not (math.isfinite(test.radius) and test.radius > 0.0):
         yield ("identifiability_test", "radius"), test.radius, "must be a positive number", "1 is a decade"
+    if recipe.reduction is not None:
+        yield from _in_reduction(recipe.reduction)
     if bootstrap is not None and not 2 <= bootstrap.n <= MAX_REPLICATES:
         rule = f"must be from 2 to {MAX_REPLICATES:,}"
         yield ("bootstrap", "n"), bootstrap.n, rule, "200 is a good beginning"
@@ -212,6 +227,15 @@ def _in_function(name: str, table: FunctionTable) -> Iterator[Fault]:
         yield (*path, "sd"), table.sd, "must be a positive number", "it is that of the new measurement"
     if table.sd is not None and not table.validation:
         yield (*path, "sd"), table.sd, "is that of a new measurement", "write validation = true, or delete it"
+
+
+def _in_reduction(table: ReductionTable) -> Iterator[Fault]:
+    if not 0.0 < table.ci_prob < 1.0:
+        yield ("reduction", "ci_prob"), table.ci_prob, "must lie between 0 and 1", "0.95 is usual"
+    for key, least in (("steps", 1), ("directions", 1), ("starts", 0)):
+        value = getattr(table, key)
+        if value is not None and value < least:
+            yield ("reduction", key), value, f"must be {least} or more", "leave it out for the default"
 
 
 def _unreadable(path: tuple[str | int, ...], formula: str) -> Iterator[Fault]:

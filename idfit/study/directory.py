@@ -26,6 +26,8 @@ JOURNAL_FILE = "tasks.journal"  # of the fit; each further stage has one of its 
 LOCK_FILE = "run.lock"
 REPORT_FILE = "report.html"
 FITTED_FILE = "fitted.toml"
+NEW_MODEL_FILE = "reparameterized.toml"  # the model in other parameters, before its fit
+REDUCED_FILE = "reduced.toml"  # the smallest model that fits as well
 TABLES = "tables"
 FIGURES = "figures"
 # what is drawn from a study, by folder
@@ -41,7 +43,8 @@ def journal_file(group: str) -> str:
 
 
 _OF_A_RUN = (
-    RUN_FILE, JOURNAL_FILE, STUDY_FILE, MANIFEST_FILE, REPORT_FILE, FITTED_FILE, *map(journal_file, GROUPS),
+    RUN_FILE, JOURNAL_FILE, STUDY_FILE, MANIFEST_FILE, REPORT_FILE, FITTED_FILE, NEW_MODEL_FILE,
+    REDUCED_FILE, *map(journal_file, GROUPS),
 )  # fmt: skip
 
 

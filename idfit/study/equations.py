@@ -10,18 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from idfit.errors import Finding, Interrupted, StorageError
 from idfit.problem import Problem
 from idfit.reporting.reading import read_combinations, read_structure
 from idfit.reporting.structural import block_words, blocks
-from idfit.results import GROUPS, StructuralVerdict, dataset
+from idfit.results import StructuralVerdict
+from idfit.study.kept import kept
 from idfit.study.recipe import Recipe
-from idfit.tasks import Runner, Task
+from idfit.tasks import Runner
 
 Groups = dict[str, xr.Dataset]
 GROUP, TABLE = "structure", "structure"
@@ -120,46 +119,8 @@ def functions_of_parameters(recipe: Recipe) -> dict[str, str]:
     return {name: table.formula for name, table in recipe.functions.items() if table.time is None}
 
 
-def _kept(group: str, recipe: Recipe, made: Callable[[], xr.Dataset], runner: Runner) -> xr.Dataset:
-    """The group as it is made, or from the journal. Functions that are added later have it made anew."""
-
-    def work(task: Task, stop: np.ndarray) -> dict[str, Any]:
-        return as_result(made())
-
+def _kept(group: str, recipe: Recipe, make: Callable[[], xr.Dataset], runner: Runner) -> xr.Dataset:
+    """Functions that are added later have it made anew."""
     functions = json.dumps(functions_of_parameters(recipe), sort_keys=True)
     about = hashlib.sha256(functions.encode()).hexdigest()[:16]
-    return from_result(group, runner.run([Task(f"{group} {about}")], work)[0])
-
-
-def as_result(made: xr.Dataset) -> dict[str, Any]:
-    """A dataset as the result of a task: arrays of numbers as they are, texts and attributes as JSON."""
-    names = [str(name) for name in made.variables if not str(name).endswith("_label")]
-    texts = {
-        name: [list(made[name].shape), made[name].values.ravel().tolist()]
-        for name in names
-        if made[name].dtype.kind in "UO"
-    }
-    attrs = {str(key): _plain(value) for key, value in made.attrs.items()}
-    numbers = {name: made[name].values for name in names if name not in texts}
-    return {
-        "texts": json.dumps(texts),
-        "attrs": json.dumps(attrs),
-        **{f"numbers {name}": values for name, values in numbers.items()},
-    }
-
-
-def from_result(group: str, result: dict[str, Any]) -> xr.Dataset:
-    """The dataset that `as_result` was given."""
-    arrays: dict[str, Any] = {
-        name: np.array(values, dtype=np.str_).reshape(shape)
-        for name, (shape, values) in json.loads(result["texts"]).items()
-    }
-    arrays |= {k.removeprefix("numbers "): v for k, v in result.items() if k.startswith("numbers ")}
-    coords = {name: values for name, values in arrays.items() if name in GROUPS[group].coords}
-    variables = {name: values for name, values in arrays.items() if name not in coords}
-    return dataset(group, variables, coords, json.loads(result["attrs"]))
-
-
-def _plain(value: Any) -> Any:
-    """Numpy's numbers and arrays as Python's."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return kept(group, f"{group} {about}", make, runner)

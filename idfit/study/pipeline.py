@@ -22,7 +22,14 @@ from idfit.spec.writing import hashes
 from idfit.study import equations
 from idfit.study.analyses import decisive
 from idfit.study.checking import Checked, read_and_check
-from idfit.study.directory import FITTED_FILE, Mode, RunDirectory, read_record
+from idfit.study.directory import (
+    FITTED_FILE,
+    NEW_MODEL_FILE,
+    REDUCED_FILE,
+    Mode,
+    RunDirectory,
+    read_record,
+)
 from idfit.study.problem_table import problem_dataset
 from idfit.study.products import write_products
 from idfit.study.provenance import idfit_version, root_attrs
@@ -196,6 +203,10 @@ def run_recipe(
         estimates = problem.parameters.to_natural(best_known(groups)["optimum"].values[0]).tolist()
         fitted = problem.with_parameters(dict(zip(problem.parameters.names, estimates, strict=True)))
         write_whole(directory / FITTED_FILE, fitted.to_toml())
+        if checked.change is not None:
+            write_whole(directory / NEW_MODEL_FILE, problem.to_toml())
+        if "reduction" in groups:
+            write_whole(directory / REDUCED_FILE, reduced_model(groups["reduction"]))
         missing += write_products(study, directory, means.say)
         folder.finish()
     if means.stop[0]:
@@ -237,6 +248,12 @@ def _computed(
 
     missing += run_stages(stages, problem, recipe, groups, runner_of, begin)
     return groups, missing, warnings
+
+
+def reduced_model(reduction: xr.Dataset) -> str:
+    """The text of the smallest model that fits as well."""
+    accepted = np.flatnonzero(reduction["accepted"].values)
+    return str(reduction["model"].values[accepted[-1]])
 
 
 def _with_what_was_added(recipe: Recipe, directory: Path) -> Recipe:

@@ -20,7 +20,6 @@ from idfit.study.stages import Groups, Stage, failed, levels_of
 from idfit.tasks import Runner
 
 TABLE = "reparameterization"
-NEW_MODEL_FILE = "reparameterized.toml"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from idfit.results import Status, Verdict, sentences
 from idfit.study.agreement import agreement
 from idfit.study.analyses import ProfilesTable, decisive
 from idfit.study.joined import joined
+from idfit.study.kept import kept
 from idfit.study.recipe import Recipe
 from idfit.tasks import Runner
 
@@ -226,6 +227,21 @@ def _bootstrap(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
     return bootstrap(problem, best_known(groups), recipe.bootstrap.n, levels, runner=runner)
 
 
+def _reduction(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    """One task, as its refits follow each other."""
+    from idfit.reparameterization.reduction import ReductionOptions, reduce
+
+    asked = recipe.reduction
+    assert asked is not None
+    options = ReductionOptions(asked.ci_prob, asked.directions, asked.starts, recipe.seed or 0)
+    own = replace(runner, journal=None, progress=None)
+
+    def make() -> xr.Dataset:
+        return reduce(problem, best_known(groups), steps=asked.steps, options=options, runner=own)
+
+    return kept("reduction", "reduction", make, runner)
+
+
 def _agreement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
     # in a study in other parameters the equations were asked about the old ones
     equations = ("structure", "combinations") if recipe.reparameterization is None else ()
@@ -280,5 +296,6 @@ STAGES = (
     Stage("profiles_2d", "profiles_2d", "2-D profiles", _pairs, _lost_cells),
     Stage("identifiability_test", "identifiability_test", "identifiability test", _test, _undetermined_test),
     Stage("bootstrap", "bootstrap", "bootstrap", _bootstrap, _lost_replicates),
+    Stage("reduction", "reduction", "limits of the model", _reduction, _nothing),
     Stage("agreement", "agreement", "agreement of the methods", _agreement, _nothing, has_tasks=False),
 )

@@ -14,6 +14,22 @@ from idfit.structural import assess
 from idfit.study import pipeline
 from tests.study.test_equations import PRODUCT
 
+# the substrate is gone long before the first reading
+FAST = """idfit = 1
+[parameters]
+s = { value = 3, min = 0.1, max = 10, scale = "log10" }
+fast = { value = 100, min = 1, max = 1e4, scale = "log10" }
+k = { value = 0.7, min = 1e-2, max = 1e2, scale = "log10" }
+[states]
+S = { init = "s" }
+X = { init = 0 }
+[odes]
+S = "-fast*S"
+X = "fast*S - k*X"
+[observables]
+y = { formula = "X", noise = 0.1 }
+"""
+
 
 def idfit_command(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -174,3 +190,25 @@ def test_when_all_is_determined_it_says_so(folder):
     result = idfit_command("reparameterize", "m.toml", "d.csv")
     assert result.exit_code == 0
     assert "there is nothing to change" in result.stdout
+
+
+def test_reduce_adds_limits_to_a_run(folder):
+    """A rate that is far too fast to be seen becomes infinite."""
+    Path("fast.toml").write_text(FAST)
+    assert (
+        idfit_command("fit", "fast.toml", "d.csv", "--starts", 4, "--seed", 1, "--out", "run").exit_code == 0
+    )
+    result = idfit_command("reparameterize", "run", "--reduce", "--steps", 1, "--json")
+    assert result.exit_code == 0, result.stderr
+    steps = last_line(result)["reduction"]["steps"]
+    assert steps[1]["limit"] == "fast -> infinity"
+    assert steps[1]["accepted"]
+    assert steps[1]["n_parameters"] == steps[0]["n_parameters"] - 1
+    assert "fast" not in idfit.load("run/reduced.toml", "d.csv").parameters.names
+    assert "reduction" in idfit.open_study("run").children
+
+
+def test_reduce_and_parameters_of_your_own_do_not_belong_together(folder):
+    result = idfit_command("reparameterize", "m.toml", "d.csv", "--reduce", "--manual", "q=a/b")
+    assert result.exit_code == 2
+    assert "--reduce and --manual - do not belong together" in result.stderr

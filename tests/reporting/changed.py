@@ -59,3 +59,31 @@ def study() -> xr.DataTree:
     made["profiles"] = after.assign_coords(profiled=[PRODUCT])
     made["reparameterization"] = proof()
     return made
+
+
+def reduction(n_accepted: int = 1) -> xr.Dataset:
+    """Two limits, of which the first `n_accepted` were taken."""
+    return dataset(
+        "reduction",
+        {
+            "limit": ["", "k_imp_homo -> infinity", "k_phos -> 0"],
+            "kind": ["", "infinite", "zero"],
+            "evidence": ["", "its logarithm grows alone", "it falls"],
+            "how": ["", "the state empties at once", "set to 0"],
+            "exact": [True, True, False],
+            "accepted": [True, n_accepted > 0, n_accepted > 1],
+            "distance": [0.0, 0.1, 9.0],
+            "n_parameters": [9, 8, 7],
+            "nllh": [138.222, 138.221, 157.92],
+            "rise": [0.0, -0.001, 19.7],
+            "rise_in_all": [0.0, -0.001, 19.7],
+            "threshold": [np.nan, 1.92, 1.92],
+            "threshold_in_all": [np.nan, 1.92, 3.0],
+            "aic": [294.4, 292.4, 330.0],
+            "bic": [311.0, 307.0, 343.0],
+            "theta": np.ones((3, 1)),
+            "model": ["# given", "# smaller", "# too small"],
+        },
+        {"parameter": ["k_phos"]},
+        {"ended": "the best of the limits found next fits worse"},
+    )

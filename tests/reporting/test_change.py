@@ -99,3 +99,18 @@ def test_the_table_has_both_sets_of_parameters(study, tmp_path):
 
 def test_a_study_in_its_own_parameters_has_no_section():
     assert 'id="change"' not in render_report(studies.boehm_like(), drawn=())
+
+
+def test_limits_of_the_model_are_told_one_after_the_other():
+    study = studies.boehm_like()
+    study["reduction"] = changed.reduction()
+    page = render_report(study, drawn=())
+    section = page.partition('<section id="reduction">')[2].partition("</section>")[0]
+    assert "1 limit could be taken: 8 parameters fit as well as 9." in section
+    assert "k_imp_homo -&gt; infinity" in section
+    assert section.index(">taken</span>") < section.index(">worse fit</span>")
+    assert "not exactly: a parameter is held far out" in section
+    assert "# smaller" in section
+    assert "# too small" not in section
+    study["reduction"] = changed.reduction(n_accepted=0)
+    assert "No limit could be taken without a worse fit." in render_report(study, drawn=())

@@ -10,9 +10,10 @@ import idfit
 from idfit.errors import InputError
 from idfit.results import StructuralVerdict, Verdict, dataset
 from idfit.structural import assess
-from idfit.study import equations, pipeline
+from idfit.study import pipeline
 from idfit.study.analyses import FunctionTable, ProfilesTable, StructureTable
 from idfit.study.joined import joined
+from idfit.study.kept import as_result, from_result
 from idfit.study.pipeline import Means, extend_run, run_recipe
 from tests.reporting import allowed, determined
 from tests.study.decay import decay_recipe
@@ -161,7 +162,7 @@ def test_functions_that_are_added_to_a_run_get_a_verdict_too(tmp_path):
 )
 def test_a_group_survives_the_journal(group):
     name = "combinations" if "combination" in group.dims else "structure"
-    assert equations.from_result(name, equations.as_result(group)).identical(group)
+    assert from_result(name, as_result(group)).identical(group)
 
 
 def test_a_flat_profile_is_structural_only_if_the_equations_agree():

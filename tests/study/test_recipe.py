@@ -82,6 +82,8 @@ def test_paths_are_relative_to_the_recipe(tmp_path):
             "[reparameterization]\nmanual = { r = 'a/' }",
             r"study.toml:3:\d+: P12: reparameterization.manual.r = 'a/'",
         ),
+        ("[reduction]\nsteps = 0", "P12: reduction.steps = 0 - must be 1 or more"),
+        ("[reduction]\nci_prob = 95.0", "P12: reduction.ci_prob = 95"),
         ("[fisher]\non = true", "P19: fisher.on - is not a key of .*; there are enabled, curvature"),
         ("data = 'https://example.org/a.csv'", r"study.toml:2:1: S12: .*URL"),
         ("data = '~/a.csv'", "S12: .*not expanded in recipes"),

@@ -22,6 +22,7 @@ from idfit.study.analyses import (
     PairsTable,
     ProfilesTable,
     QuickTestTable,
+    ReductionTable,
 )
 from idfit.study.directory import RUN_FILE, RunDirectory, finished_tasks, read_record
 from idfit.study.pipeline import Means, extend_run, resume_run, run_recipe
@@ -36,6 +37,7 @@ EVERYTHING = {
     "profiles_2d": PairsTable(pairs=[["a", "k"]], cells=5),
     "identifiability_test": QuickTestTable(),
     "bootstrap": BootstrapTable(n=6),
+    "reduction": ReductionTable(steps=1),
 }
 
 
@@ -164,6 +166,7 @@ def test_a_run_that_stops_in_a_stage_resumes_to_the_same_bytes(whole, tmp_path, 
         ({"functions": {"life": FunctionTable(formula="1/k")}}, "functions.life.formula is '1/k'"),
         ({"profiles_2d": PairsTable(pairs=[["a", "k"]], cells=6)}, "profiles_2d.cells is '6'"),
         ({"identifiability_test": QuickTestTable(radius=2.0)}, "identifiability_test.radius is '2.0'"),
+        ({"reduction": ReductionTable(steps=2)}, "reduction.steps is '2', and was '1'"),
     ],
 )
 def test_resuming_with_other_options_is_refused_by_name(whole, changed, words):

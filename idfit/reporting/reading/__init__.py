@@ -52,7 +52,9 @@ from idfit.reporting.reading.reparameterization import (
     Change,
     NewParameter,
     OldParameter,
+    ReductionSteps,
     read_change,
+    read_reduction,
 )
 from idfit.reporting.reading.structure import (
     Combination,
@@ -79,6 +81,7 @@ __all__ = [
     "Profile",
     "Profiles",
     "QuickTest",
+    "ReductionSteps",
     "Starts",
     "Structure",
     "Trajectories",
@@ -101,6 +104,7 @@ __all__ = [
     "read_observables",
     "read_pairs",
     "read_profiles",
+    "read_reduction",
     "read_starts",
     "read_structure",
     "read_test",

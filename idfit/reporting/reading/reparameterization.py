@@ -1,4 +1,4 @@
-"""A study in other parameters: the maps, the proof, and the profiles before and after."""
+"""A study in other parameters: maps and proof; and limits of the model that were taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from idfit.reporting.reading.access import axis_names, group, numbers, scalar, texts
+from idfit.reporting.reading.access import attribute, axis_names, group, numbers, scalar, texts
 from idfit.results import Status
 
 
@@ -102,3 +102,46 @@ def _old(ds: xr.Dataset) -> list[OldParameter]:
 def _new(ds: xr.Dataset) -> list[NewParameter]:
     columns = axis_names(ds, "new"), texts(ds, "forward", "new"), numbers(ds, "rise_after", ("new",)).tolist()
     return [NewParameter(name, forward, rise) for name, forward, rise in zip(*columns, strict=True)]
+
+
+@dataclass(frozen=True)
+class ReductionStep:
+    """One limit of the model: what it is, how it was made, and the fit of what it leaves."""
+
+    limit: str
+    evidence: str
+    how: str
+    exact: bool
+    accepted: bool
+    n_parameters: int
+    nllh: float
+    rise: float
+    threshold: float
+    aic: float
+    model: str
+
+
+@dataclass(frozen=True)
+class ReductionSteps:
+    """The given model first; the last step may be one that was not accepted."""
+
+    steps: list[ReductionStep]
+    ended: str
+
+    @property
+    def smallest(self) -> ReductionStep:
+        return [step for step in self.steps if step.accepted][-1]
+
+
+def read_reduction(study: xr.DataTree | xr.Dataset) -> ReductionSteps | None:
+    ds = group(study, "reduction")
+    if ds is None or not ds.sizes.get("step"):
+        return None
+    limit, evidence, how, model = (texts(ds, name, "step") for name in ("limit", "evidence", "how", "model"))
+    nllh, rise, threshold, aic = (
+        numbers(ds, name, ("step",)).tolist() for name in ("nllh", "rise", "threshold", "aic")
+    )
+    exact, accepted = (numbers(ds, name, ("step",), 1).tolist() for name in ("exact", "accepted"))
+    n = numbers(ds, "n_parameters", ("step",), -1).astype(int).tolist()
+    columns = (limit, evidence, how, exact, accepted, n, nllh, rise, threshold, aic, model)
+    return ReductionSteps([ReductionStep(*row) for row in zip(*columns, strict=True)], attribute(ds, "ended"))
