@@ -19,12 +19,17 @@ def context(study: xr.DataTree) -> dict:
     if found is None:
         return {"structure": None}
     combined = reading.read_combinations(study)
+    # starts that are numbers or formulas, and courses of states, follow from the unknowns
+    first = [q for q in found.quantities if q.is_unknown or q.kind == "function"]
+    rows = [_row(found, combined, q) for q in first]
+    states = [_row(found, combined, q) for q in found.quantities if q not in first and not _is_number(q)]
     return {
         "structure": {
             "is_of_old": reading.read_change(study) is not None,
             "words": _words(found, combined),
-            "rows": [_row(found, combined, i) for i in range(min(len(found.quantities), _MOST_ROWS))],
-            "n_more": max(0, len(found.quantities) - _MOST_ROWS),
+            "rows": rows[:_MOST_ROWS],
+            "states": states[:_MOST_ROWS],
+            "n_more": max(0, len(rows) - _MOST_ROWS) + max(0, len(states) - _MOST_ROWS),
             "meanings": _meanings(found),
             "combinations": _combinations(combined),
             "incomplete": combined is not None and not combined.complete,
@@ -65,14 +70,22 @@ def _words(found: Structure, combined: Combinations | None) -> str:
     return f"No such data determine {n_lost} of {numerals.count(n, 'unknown')}. " + " ".join(texts)
 
 
-def _row(found: Structure, combined: Combinations | None, i: int) -> dict:
-    q = found.quantities[i]
+def _is_number(q: reading.Quantity) -> bool:
+    """Whether there is nothing to decide."""
+    try:
+        float(q.formula)
+    except ValueError:
+        return False
+    return True
+
+
+def _row(found: Structure, combined: Combinations | None, q: reading.Quantity) -> dict:
     words, tone = structural.tag(q.verdict)
     instead = structural.instead_of(q.name, found, combined)
     return {
         "name": q.name,
         "kind": _KINDS.get(q.kind, q.kind),
-        "formula": q.formula if q.formula != q.name else "",
+        "formula": q.formula if q.formula != q.name and q.kind != "state" else "",
         "tag": words,
         "tone": tone,
         "instead": instead[:3],
@@ -83,7 +96,7 @@ def _row(found: Structure, combined: Combinations | None, i: int) -> dict:
 
 def _meanings(found: Structure) -> str:
     """What each verdict that occurs means."""
-    codes = sorted({q.code for q in found.quantities if q.code is not None})
+    codes = sorted({q.code for q in found.quantities if q.code is not None and not _is_number(q)})
     said = []
     for code in codes:
         words = structural.tag(code)[0]

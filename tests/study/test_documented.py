@@ -28,7 +28,8 @@ def test_the_recipe_of_the_documentation_asks_for_everything_with_the_defaults_i
     block = re.findall(r"```toml\n(# recipe.toml\n.*?)```", text, re.DOTALL)[0]
     (tmp_path / "recipe.toml").write_text(block)
     empty = "".join(
-        f"[{name}]\n" for name in ("profiles", "profiles_2d", "identifiability_test", "bootstrap")
+        f"[{name}]\n"
+        for name in ("profiles", "profiles_2d", "identifiability_test", "bootstrap", "reduction")
     )
     (tmp_path / "bare.toml").write_text('model = "model.toml"\n' + empty)
     shown, bare = (read_recipe(tmp_path / name)[0] for name in ("recipe.toml", "bare.toml"))
@@ -37,6 +38,8 @@ def test_the_recipe_of_the_documentation_asks_for_everything_with_the_defaults_i
     assert shown.profiles.model_copy(update={"parameters": None}) == bare.profiles
     assert shown.profiles_2d.model_copy(update={"pairs": None}) == bare.profiles_2d
     assert (shown.structure, shown.fisher, shown.bootstrap) == (bare.structure, bare.fisher, bare.bootstrap)
+    assert shown.reduction is not None
+    assert shown.reduction.model_copy(update={"steps": None}) == bare.reduction
     assert shown.identifiability_test == bare.identifiability_test
     assert shown.functions["next"].validation
 

@@ -59,6 +59,7 @@ from idfit.reporting.reading.reparameterization import (
 from idfit.reporting.reading.structure import (
     Combination,
     Combinations,
+    Quantity,
     Structure,
     read_combinations,
     read_structure,
@@ -80,6 +81,7 @@ __all__ = [
     "Partner",
     "Profile",
     "Profiles",
+    "Quantity",
     "QuickTest",
     "ReductionSteps",
     "Starts",
