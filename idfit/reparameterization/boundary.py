@@ -33,6 +33,8 @@ _ON_BOUND = 1e-6
 # components of the last direction: zero below the first (of the largest), an integer ratio within the second
 _STANDS, _INTEGER = 0.08, 0.08
 _LARGEST_EXPONENT = 3
+# of several parameters on their way those at least this fast (of the fastest) are looked at one by one
+_FAST = 0.3
 # two parameters are equal where a fold is found to this accuracy of their logarithms
 _EQUAL = 0.05
 # going on by this many factors e in a limit must change no prediction by more than that many sd
@@ -190,10 +192,32 @@ def recognise(surface: Surface, path: Geodesic) -> Limit:
         return _fold(surface, path, common)
     if path.end is End.BOUND:
         return _at_bound(surface, path, common)
+    exponents = snapped(path.directions[-1])
+    found = None if exponents is None else _limit(surface, path, exponents, dict(common))
+    if found is None or found.kind == "undetermined":
+        return _single(surface, path, dict(common)) or found or _unnamed(surface, path, common)
+    return found
+
+
+def _unnamed(surface: Surface, path: Geodesic, common: dict[str, Any]) -> Limit:
+    evidence = f"{path.end.sentence} {_components(surface, path.directions[-1])}"
+    return Limit("undetermined", "no limit", evidence, **common)
+
+
+def _single(surface: Surface, path: Geodesic, common: dict[str, Any]) -> Limit | None:
+    """The fastest of several parameters on their way, if it alone has arrived: going on with it changes
+    nothing."""
     u = path.directions[-1]
-    if (exponents := snapped(u)) is None:
-        return Limit("undetermined", "no limit", f"{path.end.sentence} {_components(surface, u)}", **common)
-    return _limit(surface, path, exponents, common)
+    for i in np.argsort(-np.abs(u), kind="stable"):
+        if abs(u[i]) < _FAST * np.abs(u).max():
+            return None
+        exponents = np.zeros(len(u), dtype=int)
+        exponents[i] = int(np.sign(u[i]))
+        if surface.kinds[i] == "log" and not np.isfinite(surface.lower[i] if u[i] < 0 else surface.upper[i]):
+            found = _limit(surface, path, exponents, dict(common))
+            if found.kind != "undetermined":
+                return found
+    return None
 
 
 def snapped(direction: np.ndarray) -> np.ndarray | None:

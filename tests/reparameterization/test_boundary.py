@@ -17,9 +17,11 @@ from idfit.reparameterization.boundary import (
     Limit,
     Surface,
     find_limits,
+    recognise,
     sentence_of,
     snapped,
 )
+from idfit.reparameterization.geodesic import End, Geodesic
 from idfit.reparameterization.limiting import Limiting, limiting
 from idfit.reparameterization.reduction import ReductionOptions, reduce, reductions
 from idfit.spec.reading import read_model_text
@@ -117,6 +119,21 @@ def test_a_prior_keeps_a_parameter_from_its_limit():
         {}, {"y": "A*exp(-k*t) + B"}, parameters, sd=1.0, priors={"B": "normal(-2.5, 0.05) on estimation"}
     )
     assert not any("B ->" in sentence for sentence in limits_of(held))
+
+
+def test_of_several_on_their_way_one_that_has_arrived_is_named():
+    """Two small terms vanish, each at a rate of its own: no ratio of them means anything."""
+    parameters = {"A": 1.0, "B": 1e-2, "C": 1e-7}
+    surface = surface_of(problem_of({}, {"y": "A*exp(-t) + B + C*t"}, parameters))
+
+    def arrived(direction: list[float]) -> Geodesic:
+        end, rows = np.array([direction]), np.zeros(1)
+        return Geodesic(End.LENGTH, rows, surface.start[None], end, rows, rows, rows, 0)
+
+    assert recognise(surface, arrived([0.1, -0.9, -0.42])).sentence == "C -> 0"
+    nothing = recognise(surface, arrived([0.42, -0.9, -0.1]))
+    assert nothing.kind == "undetermined"
+    assert "B -0.900" in nothing.evidence
 
 
 def test_ratios_are_snapped_or_refused():
