@@ -17,6 +17,7 @@ import numpy as np
 
 from idfit.errors import InputError, RunError
 from idfit.problem import Evaluation, Objective, Problem
+from idfit.problem.objective import NO_STOP
 from idfit.reparameterization.geodesic import (
     End,
     Geodesic,
@@ -69,11 +70,23 @@ class Surface:
     unit: np.ndarray = field(repr=False)
     sigma: np.ndarray = field(repr=False)
     prior: np.ndarray = field(repr=False)
+    stop: np.ndarray = field(repr=False, default_factory=lambda: NO_STOP)
 
     @classmethod
-    def of(cls, problem: Problem, theta: np.ndarray, rtol: float = 1e-10, atol: float = 1e-14) -> Surface:
-        """The surface around theta : (parameter,), estimation scale. Errors: `RunError` where the problem
-        cannot be evaluated there."""
+    def of(
+        cls,
+        problem: Problem,
+        theta: np.ndarray,
+        *,
+        rtol: float = 1e-10,
+        atol: float = 1e-14,
+        stop: np.ndarray = NO_STOP,
+    ) -> Surface:
+        """The surface around theta : (parameter,), estimation scale.
+
+        stop : a flag that is nonzero when evaluations are to end. Errors: `RunError` where the problem cannot
+        be evaluated at theta.
+        """
         space = problem.parameters
         value = space.to_natural(theta)
         kinds = [_kind(space.scale[k], space.lower[k], value[k]) for k in range(len(space))]
@@ -109,11 +122,12 @@ class Surface:
             unit=unit,
             sigma=here.sigma,
             prior=np.diag(np.sqrt(np.maximum(prior, 0.0))),
+            stop=stop,
         )
 
     def jacobian(self, z: np.ndarray) -> np.ndarray | None:
         """Derivatives of the predictions and of the priors, (row, coordinate); None where there are none."""
-        ev = self.objective(self._theta(z), 1)
+        ev = self.objective(self._theta(z), 1, self.stop)
         if ev.prediction_jacobian is None:
             return None
         rows = ev.prediction_jacobian[np.isfinite(ev.residual)][:, self.free] * self.unit
@@ -121,7 +135,7 @@ class Surface:
 
     def evaluate(self, z: np.ndarray) -> Evaluation:
         """Predictions and their noise at z."""
-        return self.objective(self._theta(z), 0)
+        return self.objective(self._theta(z), 0, self.stop)
 
     def values(self, z: np.ndarray) -> dict[str, float]:
         """Natural values of all parameters of the problem at z."""

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from idfit.errors import InputError, RunError
+from idfit.errors import InputError, Interrupted, RunError
 from idfit.optimize import fit as fit_problem
 from idfit.problem import Problem
 from idfit.reparameterization.boundary import (
@@ -98,7 +98,8 @@ def reduce(
 
     Returns a dataset of the group ``reduction``, whose attribute `ended` says why it ends; the last step may
     be one that was not accepted. `reductions` gives the problems and fits themselves. Errors: `InputError`
-    for a fit of another problem, `RunError` where the problem cannot be evaluated at its fit.
+    for a fit of another problem, `RunError` where the problem cannot be evaluated at its fit, `Interrupted`
+    if stopped.
     """
     found = list(reductions(problem, fit, steps=steps, options=options, runner=runner))
     return _collected(found, options or ReductionOptions(), steps)
@@ -139,10 +140,12 @@ def _best_step(
     first: Reduction, now: Reduction, taken: int, options: ReductionOptions, runner: Runner
 ) -> Reduction | None:
     """The first step that is accepted, the least determined direction first; else the best of all."""
-    surface = Surface.of(now.problem, now.fit["optimum"].values[0])
+    surface = Surface.of(now.problem, now.fit["optimum"].values[0], stop=runner.stop)
     refused: list[Reduction] = []
     seen: set[str] = set()
     for limits in _in_pairs(surface, options):
+        if runner.stop[0]:
+            raise Interrupted(f"interrupted: {taken - 1} limits are taken")
         steps = []
         for limit in limits:
             if limit.kind != "undetermined" and limit.sentence not in seen:

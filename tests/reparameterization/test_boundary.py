@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
 import idfit
-from idfit.errors import InputError
+from idfit.errors import InputError, Interrupted
 from idfit.model import Model
 from idfit.problem import Problem
 from idfit.reparameterization.boundary import (
@@ -346,6 +346,12 @@ def test_a_fit_of_another_problem_is_refused():
     with pytest.raises(InputError, match="fit this problem first"):
         reduce(problem.fix(a=1.0), fit)
     assert len(list(reductions(problem, fit, steps=0))) == 1
+    stop = np.zeros(1, dtype=np.int64)
+    steps = reductions(problem, fit, runner=idfit.Runner(stop=stop))
+    assert next(steps).limit is None
+    stop[0] = 1
+    with pytest.raises(Interrupted):
+        next(steps)
     with pytest.raises(InputError, match="ci_prob"):
         ReductionOptions(ci_prob=1.5)
 
