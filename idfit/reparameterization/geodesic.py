@@ -115,7 +115,7 @@ def follow(
     """The geodesic from `start` into `direction`, both (coordinate,).
 
     d²z/dτ² = −J⁺ A(v, v), with v = dz/dτ and A(v, v) = d²r/dτ² of the predictions r along v (Transtrum et al.
-    2011, eq. 13), but by its length s in the coordinates instead of τ:
+    2011), but by its length s in the coordinates instead of τ:
 
         dz/ds = u,   du/ds = (1 − u uᵀ) a,   a = −J⁺ A(u, u),   |u| = 1.
 

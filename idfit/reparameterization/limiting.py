@@ -12,11 +12,12 @@ import sympy
 
 from idfit.errors import InputError
 from idfit.problem import ParameterSpace, Problem, build
-from idfit.reparameterization.boundary import Limit, Surface
+from idfit.reparameterization.boundary import Limit
 from idfit.reparameterization.fast_states import NoLimit
 from idfit.reparameterization.limiting_equations import Going, limiting_equations, with_formulas
 from idfit.reparameterization.naming import name_of
 from idfit.reparameterization.substitution import Substitution
+from idfit.reparameterization.surface import Surface
 from idfit.reparameterization.unit_texts import unit_text
 from idfit.results import Status
 from idfit.spec.check_formulas import formula_texts

@@ -20,12 +20,12 @@ from idfit.optimize import fit as fit_problem
 from idfit.problem import Problem
 from idfit.reparameterization.boundary import (
     Limit,
-    Surface,
     find_limits,
     limits_where_it_stands,
 )
 from idfit.reparameterization.geodesic import GeodesicOptions
 from idfit.reparameterization.limiting import Limiting, limiting
+from idfit.reparameterization.surface import Surface
 from idfit.results import dataset
 from idfit.tasks import Runner
 

@@ -15,7 +15,6 @@ from idfit.model import Model
 from idfit.problem import Problem
 from idfit.reparameterization.boundary import (
     Limit,
-    Surface,
     find_limits,
     recognise,
     sentence_of,
@@ -24,6 +23,7 @@ from idfit.reparameterization.boundary import (
 from idfit.reparameterization.geodesic import End, Geodesic
 from idfit.reparameterization.limiting import Limiting, limiting
 from idfit.reparameterization.reduction import ReductionOptions, reduce, reductions
+from idfit.reparameterization.surface import Surface
 from idfit.spec.reading import read_model_text
 from tests.problems import estimated
 
