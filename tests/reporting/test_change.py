@@ -10,7 +10,7 @@ from idfit.reporting import summary, write_tables
 from idfit.reporting.figures import drawings, plot_change
 from idfit.reporting.figures.change import change_caption
 from idfit.reporting.page import render_report
-from idfit.results import SideStatus
+from idfit.results import SideStatus, Verdict
 from tests.reporting import changed, studies
 from tests.reporting.changed import PRODUCT
 
@@ -80,11 +80,19 @@ def test_the_figure_shows_the_old_profiles_beside_the_new(study):
     assert "another parameter has come to its search bound" in change_caption(study)
 
 
+def test_an_old_profile_that_rises_within_its_bounds_is_still_open_by_the_equations():
+    study = changed.study()
+    study["profiles_before"]["verdict"][:] = int(Verdict.OPEN_ABOVE)
+    section = render_report(study, drawn=()).partition('<section id="change">')[2].partition("</section>")[0]
+    assert section.count("equations: non-identifiable") == 2
+    assert "before: none within the bounds of the search; now: none" in section
+
+
 def test_without_profiles_from_before_there_is_no_figure():
     study = changed.study()
     del study["profiles_before"]
     assert not [d for d in drawings(study) if d.section == "change"]
-    assert "The flat profiles are gone" not in render_report(study, drawn=())
+    assert "No profile is flat any more" not in render_report(study, drawn=())
     with pytest.raises(ValueError, match="no profiles from before"):
         plot_change(study)
 
