@@ -73,6 +73,8 @@ def _partners(profile: xr.Dataset) -> list[str]:
 
 
 def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -91,8 +93,18 @@ def further_lines(study: xr.DataTree) -> list[str]:
     if (reduction := group(study, "reduction")) is not None:
         lines += reduction_lines(reduction)
     if (opinions := group(study, "agreement")) is not None:
-        lines += _disagreements(opinions)
+        lines += [*_disagreements(opinions), *_views(opinions)]
     return lines
+
+
+def _views(opinions: xr.Dataset) -> list[str]:
+    """What equations and information leave open, and where equations, information and profile differ."""
+    if "view" not in opinions.dims:
+        return []
+    directions = str(opinions.attrs.get("directions", ""))
+    columns = (opinions[v].values.tolist() for v in ("parameter", "views", "views_cause"))
+    apart = [(n, why) for n, code, why in zip(*columns, strict=True) if code == Agreement.DISAGREE]
+    return [*([directions] if directions else []), *table_lines(apart)]
 
 
 def reduction_lines(reduction: xr.Dataset) -> list[str]:

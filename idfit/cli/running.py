@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from idfit.cli.allowed import structure_facts
 from idfit.cli.console import COMPLETE, DEGRADED, Console
 from idfit.cli.determined import determined_facts, further_lines, group, profile_lines
 from idfit.errors import InputError
@@ -73,6 +74,8 @@ def tell_outcome(console: Console, outcome: Outcome) -> int:
         "status": {Status(int(c)).label: int(n) for c, n in zip(codes, counts, strict=True)},
         "degraded": list(outcome.degraded),
     } | determined_facts(outcome.study)
+    if (structure := group(outcome.study, "structure")) is not None:
+        console.facts |= structure_facts(structure, group(outcome.study, "combinations"))
     return DEGRADED if outcome.degraded else COMPLETE
 
 

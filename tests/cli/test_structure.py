@@ -185,6 +185,20 @@ def test_of_a_run_that_is_there_the_options_of_its_fit_are_kept(folder):
     assert "fit_before" not in idfit.open_study("run").children  # the run is left as it is
 
 
+def test_a_profile_of_a_run_tells_what_equations_and_information_leave_open(folder):
+    result = idfit_command("profile", "m.toml", "d.csv", "--starts", 3, "--seed", 1, "--out", "run")
+    assert result.exit_code == 0, result.stderr
+    assert (
+        "The equations and the information at the best fit leave the same directions open (1)"
+        in result.stdout
+    )
+    assert any(line.split()[:3] == ["a", "structurally", "open"] for line in result.stdout.splitlines())
+    facts = last_line(idfit_command("profile", "run", "--json"))
+    assert facts["structure"]["a"]["verdict"] == "nonidentifiable"
+    assert facts["profiles"]["a"]["verdict"] == "structural"
+    assert "a*b" in facts["combinations"]
+
+
 def test_when_all_is_determined_it_says_so(folder):
     Path("m.toml").write_text(PRODUCT.replace("a*b", "a").replace("b = {", "b = { fixed = true,"))
     result = idfit_command("reparameterize", "m.toml", "d.csv")
