@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -30,7 +29,7 @@ def context(study: xr.DataTree) -> dict:
     opinions = page_structure.opinions(study)
     return {
         "verdicts": [
-            _verdict(p, structural.instead_of(p.name, equations, combined), opinions.get(p.name, ""))
+            _verdict(p, structural.instead_words(p.name, equations, combined), opinions.get(p.name, ""))
             for p in parameters
         ],
         "verdict_level": verdicts.level_words(parameters[0].prob) if parameters else "",
@@ -51,7 +50,7 @@ def intervals(study: xr.DataTree) -> dict[str, verdicts.Interval]:
     return {p.name: verdicts.interval_of(p) for p in found.profiles} if found is not None else {}
 
 
-def _verdict(p: Profile, instead: Sequence[str] = (), equations: str = "") -> dict:
+def _verdict(p: Profile, instead: str = "", equations: str = "") -> dict:
     words, tone = verdicts.tag(p.verdict, p.kind)
     return {
         "name": p.name,

@@ -63,9 +63,9 @@ def _words(found: Structure, combined: Combinations | None) -> str:
         return f"Such data determine {'it' if n == 1 else f'all {n} unknowns'}, at least locally."
     texts = []
     for block in lost:
-        names, said = numerals.listing(block.names), structural.determined_words(block.determined)
-        verb = "make up for each other" if len(block.names) > 1 else "can take any value"
-        texts.append(f"{names} {verb}" + (f": only {said}." if said else "."))
+        names = numerals.listing(block.names)
+        verb = "make up for each other" if len(block.names) > 1 else "is not determined"
+        texts.append(f"{names} {verb}" + (f": {block.words}." if block.words else "."))
     n_lost = sum(len(block.names) for block in lost)
     return f"No such data determine {n_lost} of {numerals.count(n, 'unknown')}. " + " ".join(texts)
 

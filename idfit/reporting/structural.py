@@ -29,6 +29,12 @@ class Block:
 
     names: list[str]
     determined: list[str]
+    complete: bool = True
+
+    @property
+    def words(self) -> str:
+        """``only a*b is determined``; "" where there is nothing to say."""
+        return determined_words(self.determined, self.complete)
 
 
 def tag(verdict: int) -> tuple[str, Tone]:
@@ -51,7 +57,11 @@ def blocks(structure: Structure, combinations: Combinations | None = None) -> li
         if touched:
             sets = [s for s in sets if s not in touched] + [set().union(*touched)]
     proper = [] if combinations is None else combinations.proper
-    made = [Block([n for n in lost if n in s], [c.formula for c in proper if s & set(c.uses)]) for s in sets]
+    complete = combinations is not None and combinations.complete
+    made = [
+        Block([n for n in lost if n in s], [c.formula for c in proper if s & set(c.uses)], complete)
+        for s in sets
+    ]
     return sorted(made, key=lambda block: lost.index(block.names[0]))
 
 
@@ -60,21 +70,26 @@ def block_words(block: Block) -> str:
     >>> block_words(Block(["a", "b"], ["a*b"])), block_words(Block(["c"], []))
     ('a, b (only a*b is determined)', 'c')
     """
-    said = determined_words(block.determined)
-    return ", ".join(block.names) + (f" (only {said})" if said else "")
+    return ", ".join(block.names) + (f" ({block.words})" if block.words else "")
 
 
-def determined_words(formulas: Sequence[str]) -> str:
+def determined_words(formulas: Sequence[str], complete: bool = True) -> str:
     """
-    >>> determined_words(["a*b", "c + d"])
-    'a*b and c + d are determined'
+    >>> determined_words(["a*b"]), determined_words(["a*b", "c + d"], complete=False)
+    ('only a*b is determined', 'a*b, c + d and further combinations are determined')
     """
     short = [f for f in formulas if len(f) <= _LONGEST_FORMULA]
     if not short:
         return ""
-    if longer := len(formulas) - len(short):
-        short.append(numerals.count(longer, "longer formula"))
-    return f"{numerals.listing(short, _MOST_FORMULAS)} {'is' if len(short) == 1 else 'are'} determined"
+    longer = len(formulas) - len(short)
+    if not complete:
+        listed = numerals.listing([*short[: _MOST_FORMULAS - 1], "further combinations"])
+    elif longer:
+        listed = numerals.listing([*short, numerals.count(longer, "longer formula")], _MOST_FORMULAS)
+    else:
+        listed = numerals.listing(short, _MOST_FORMULAS)
+    one = len(formulas) == 1 and complete
+    return f"{'only ' if complete else ''}{listed} {'is' if one else 'are'} determined"
 
 
 def instead_of(name: str, structure: Structure | None, combinations: Combinations | None) -> list[str]:
@@ -83,3 +98,9 @@ def instead_of(name: str, structure: Structure | None, combinations: Combination
     if found is None or found.code is not StructuralVerdict.NONIDENTIFIABLE or combinations is None:
         return []
     return [c.formula for c in combinations.proper if name in c.uses]
+
+
+def instead_words(name: str, structure: Structure | None, combinations: Combinations | None) -> str:
+    """``only a*b is determined``, of the combinations with an unknown that the equations leave open."""
+    complete = combinations is not None and combinations.complete
+    return determined_words(instead_of(name, structure, combinations), complete)

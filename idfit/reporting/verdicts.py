@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from idfit.reporting import numerals, structural
+from idfit.reporting import numerals
 from idfit.reporting.figures import style
 from idfit.reporting.reading import Partner, Profile
 from idfit.results import SideStatus, Verdict
@@ -181,20 +180,19 @@ def is_rate(unit: str) -> bool:
     return text.startswith("1/") or text.endswith(("^-1", "**-1", "⁻¹"))
 
 
-def advice(profile: Profile, instead: Sequence[str] = ()) -> str:
+def advice(profile: Profile, instead: str = "") -> str:
     """What to do about one parameter, as far as the profile supports it.
 
-    instead : combinations with it that the equations allow to determine, where they leave it open itself
+    instead : what the equations determine of its combinations, where they leave it open itself
     """
-    said = structural.determined_words(instead)
-    if profile.code == Verdict.STRUCTURAL and said:
+    if profile.code == Verdict.STRUCTURAL and instead:
         return (
-            f"No data of this kind can determine it: only {said}. Fit that instead (idfit reparameterize), "
+            f"No data of this kind can determine it: {instead}. Fit that instead (idfit reparameterize), "
             "or fix a value."
         )
     text = _by_verdict(profile)
-    if profile.code in (Verdict.OPEN_BELOW, Verdict.OPEN_ABOVE, Verdict.OPEN_BOTH) and said:
-        text += f" By the equations only {said}: fit that instead."
+    if profile.code in (Verdict.OPEN_BELOW, Verdict.OPEN_ABOVE, Verdict.OPEN_BOTH) and instead:
+        text += f" By the equations {instead}: fit that instead."
     return text
 
 

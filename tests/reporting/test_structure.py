@@ -60,7 +60,7 @@ def test_an_open_profile_is_told_of_the_combination_and_an_identifiable_one_is_n
     by_name = {p.name: p for p in reading.read_profiles(study).profiles}
 
     def advice(name):
-        return verdicts.advice(by_name[name], structural.instead_of(name, structure, combinations))
+        return verdicts.advice(by_name[name], structural.instead_words(name, structure, combinations))
 
     assert advice("k_imp_homo").endswith(
         "By the equations only k_imp_homo*k_phos is determined: fit that instead."
@@ -85,6 +85,13 @@ def test_blocks_join_directions_that_share_an_unknown():
     made = made.drop_dims("direction").assign(involved=(("direction", "quantity"), rows))
     found = reading.read_structure(made)
     assert [block.names for block in structural.blocks(found)] == [[names[0], names[2], names[3]], [names[1]]]
+
+
+def test_where_combinations_are_missing_it_does_not_say_only(study):
+    combinations = allowed.combinations()
+    combinations["complete"] = False
+    (block,) = structural.blocks(reading.read_structure(study), reading.read_combinations(combinations))
+    assert block.words == "k_imp_homo*k_phos and further combinations are determined"
 
 
 def test_a_study_without_the_groups_has_no_section():

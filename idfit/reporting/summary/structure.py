@@ -42,8 +42,7 @@ def remarks(study: xr.DataTree) -> list[Remark]:
     texts = []
     for block in lost:
         names = numerals.listing([style.label(name, 40) for name in block.names])
-        said = structural.determined_words(block.determined)
-        texts.append(f"{names}: only {said}" if said else f"{names}: any value will do")
+        texts.append(f"{names}: {block.words or 'not determined at all'}")
     text = (
         f"{'; '.join(texts)}. No amount of such data changes that: fit the combination instead (idfit "
         "reparameterize), fix a value that is known, or measure something else."

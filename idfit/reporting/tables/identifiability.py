@@ -117,7 +117,7 @@ def verdict_table(study: xr.DataTree, group: str = "") -> list[VerdictRow]:
     """One row per profiled quantity of `group`, or of both groups of profiles."""
     equations, combined = reading.read_structure(study), reading.read_combinations(study)
     return [
-        _verdict_row(p, structural.instead_of(p.name, equations, combined))
+        _verdict_row(p, structural.instead_words(p.name, equations, combined))
         for g in ([group] if group else PROFILE_GROUPS)
         for p in _profiles(study, g)
     ]
@@ -133,7 +133,7 @@ def side_label(profile: Profile, level: int, bound: int) -> str:
     return f"status {int(profile.side_status[level, bound])}" if side is None else side.label
 
 
-def _verdict_row(p: Profile, instead: list[str]) -> VerdictRow:
+def _verdict_row(p: Profile, instead: str) -> VerdictRow:
     low, high = p.known_limits(p.level)
     code = p.code
     partners = [f"{m.axis.name} ({verdicts.movement(m)})" for m in verdicts.movers(p)]
