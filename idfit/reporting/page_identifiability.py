@@ -61,10 +61,16 @@ def _verdict(p: Profile, instead: str = "", equations: str = "") -> dict:
         "interval": verdicts.interval_of(p),
         "unit": p.axis.unit,
         "partners": [(m.axis.name, verdicts.movement(m)) for m in verdicts.movers(p)],
-        "equations": "" if tone == "good" or p.code is Verdict.STRUCTURAL else equations,
+        "equations": "" if _agrees(p, equations) else equations,
         "advice": _whole_numbers(verdicts.advice(p, instead)),
         "reason": verdicts.limiting_reason(p),
     }
+
+
+def _agrees(p: Profile, equations: str) -> bool:
+    """Whether the verdict of the equations need not be said beside that of the profile."""
+    good = p.code is not None and p.code.is_identifiable
+    return p.code is Verdict.STRUCTURAL or (good and equations != "non-identifiable")
 
 
 def _whole_numbers(text: str) -> str:

@@ -190,6 +190,11 @@ def advice(profile: Profile, instead: str = "") -> str:
             f"No data of this kind can determine it: {instead}. Fit that instead (idfit reparameterize), "
             "or fix a value."
         )
+    if profile.code is not None and profile.code.is_identifiable and instead:
+        return (
+            f"A prior or a bound gives these limits, not the data: by the equations {instead}. Report it as "
+            "such, or fit the combination."
+        )
     text = _by_verdict(profile)
     if profile.code in (Verdict.OPEN_BELOW, Verdict.OPEN_ABOVE, Verdict.OPEN_BOTH) and instead:
         text += f" By the equations {instead}: fit that instead."

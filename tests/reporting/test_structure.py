@@ -10,7 +10,7 @@ import xarray as xr
 from idfit.reporting import reading, structural, summary, verdicts, write_tables
 from idfit.reporting.page import render_report
 from idfit.reporting.tables.structure import structure_table
-from idfit.results import StructuralVerdict, Verdict
+from idfit.results import SideStatus, StructuralVerdict, Verdict
 from tests.reporting import allowed, determined, studies
 
 
@@ -85,6 +85,30 @@ def test_blocks_join_directions_that_share_an_unknown():
     made = made.drop_dims("direction").assign(involved=(("direction", "quantity"), rows))
     found = reading.read_structure(made)
     assert [block.names for block in structural.blocks(found)] == [[names[0], names[2], names[3]], [names[1]]]
+
+
+def test_limits_that_no_data_have_set_are_not_called_a_success():
+    """A prior on one factor gives both limits; the equations know that only the product is measured."""
+    study = studies.boehm_like()
+    study["structure"], study["combinations"] = allowed.structure(), allowed.combinations()
+    profiles = determined.profiles()
+    profiles["verdict"][:] = int(Verdict.IDENTIFIABLE)
+    profiles["side_status"][:] = int(SideStatus.CROSSED)
+    study["profiles"] = profiles
+    page = render_report(study, drawn=())
+    titles = [r.title for r in summary.remarks(study)]
+    assert "2 intervals do not come from the data" in titles
+    assert "All profiled parameters are identifiable" not in titles
+    assert "the limits of k_imp_homo and k_phos come from priors or bounds, not from the data" in page
+    assert page.count("A prior or a bound gives these limits, not the data: by the equations only") == 2
+
+
+def test_what_the_equations_leave_open_is_said_once():
+    study = studies.boehm_like()
+    finding = "equations - structurally non-identifiable: a, b - fix one of them"
+    study.attrs["findings"] = f"{finding}\nm.toml:3:1: P08: a note"
+    texts = [r.text for r in summary.remarks(study) if r.title == "From reading the files"]
+    assert texts == ["m.toml:3:1: P08: a note"]
 
 
 def test_where_combinations_are_missing_it_does_not_say_only(study):

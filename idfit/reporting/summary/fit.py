@@ -327,8 +327,10 @@ def _on_failures(study: xr.DataTree) -> list[Remark]:
 
 
 def _on_findings(study: xr.DataTree) -> list[Remark]:
-    """What reading the files had to say, kept as lines in an attribute."""
-    texts = [t for t in dict.fromkeys(reading.attribute(study, "findings").splitlines()) if t.strip()]
+    """What reading the files had to say, kept as lines in an attribute. What the equations leave open has a
+    remark of its own."""
+    lines = dict.fromkeys(reading.attribute(study, "findings").splitlines())
+    texts = [t for t in lines if t.strip() and not t.startswith("equations - structurally")]
     shown = [Remark("note", "From reading the files", style.label(t, 600)) for t in texts[:_MOST_FINDINGS]]
     if len(texts) > len(shown):
         more = f"There are {len(texts) - len(shown)} more; `idfit check` lists them all."

@@ -32,9 +32,18 @@ def sentence(study: xr.DataTree) -> str:
         f"{numerals.count(n_all, 'parameter')} {verb} identifiable"
     )
     parts = [part for part in (_open(profiles), _flat(profiles), _unknown(profiles)) if part]
+    if given := given_limits(study, profiles):
+        parts.append(f"the limits of {_names(given)} come from priors or bounds, not from the data")
     if (n := n_all - len(profiles)) > 0:
         parts.append(f"{numerals.count(n, 'was', 'were')} not profiled")
     return "; ".join([text, *parts]) + "."
+
+
+def given_limits(study: xr.DataTree, profiles: list[Profile]) -> list[Profile]:
+    """Profiles with limits although the equations leave the parameter open: no data have set them."""
+    structure = reading.read_structure(study)
+    lost = [] if structure is None else structure.lost
+    return [p for p in profiles if p.name in lost and p.code is not None and p.code.is_identifiable]
 
 
 def _of_parameters(study: xr.DataTree) -> list[Profile]:
@@ -92,7 +101,7 @@ def profile_remarks(study: xr.DataTree) -> list[Remark]:
     if found is None:
         return []
     return [
-        *_on_verdicts(found),
+        *_on_verdicts(found, given_limits(study, found.profiles)),
         *_on_better_optimum(study, found),
         *_on_sides(found),
         *_on_pieces(found),
@@ -104,13 +113,29 @@ def profile_remarks(study: xr.DataTree) -> list[Remark]:
     ]
 
 
-def _on_verdicts(found: Profiles) -> list[Remark]:
+def _on_verdicts(found: Profiles, given: list[Profile]) -> list[Remark]:
+    if given:
+        text = (
+            f"The equations leave {_names(given)} open: priors or search bounds give these intervals. "
+            "They say what was put in, not what was measured."
+        )
+        n = numerals.count(len(given), "interval does", "intervals do")
+        return [Remark("caution", f"{n} not come from the data", text), *_on_open(found)]
+    return _on_open(found) or _on_good(found)
+
+
+def _on_open(found: Profiles) -> list[Remark]:
     profiles = [p for p in found.profiles if p.kind == "parameter"]
     lost = [p for p in profiles if p.code is not None and p.code.is_open]
     if lost:
         text = f"{_names(lost)}: see “What the data determine” for what they do say, and what to do."
         title = f"The data do not determine {numerals.count(len(lost), 'parameter')}"
         return [Remark("caution", title, text)]
+    return []
+
+
+def _on_good(found: Profiles) -> list[Remark]:
+    profiles = [p for p in found.profiles if p.kind == "parameter"]
     if profiles and all(p.code is not None and p.code.is_identifiable for p in profiles):
         text = "Every profile crosses its threshold on both sides, or ends at a natural limit."
         return [Remark("good", "All profiled parameters are identifiable", text)]
