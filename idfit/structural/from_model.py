@@ -147,7 +147,7 @@ def _experiment(
 
 def with_clock(states, odes, start, outputs, t0: sympy.Expr):
     """Time as a state of its own where the equations speak of it."""
-    times: set[str] = set(TIME_NAMES) - set(states)
+    times = {str(n) for n in TIME_NAMES} - set(states)
     if not any(names_in(f) & times for f in (*odes, *(f for _, f in outputs))):
         return states, odes, start, outputs
     clock: dict[str, sympy.Expr] = dict.fromkeys(times, sympy.Symbol(_CLOCK))

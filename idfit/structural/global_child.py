@@ -5,30 +5,40 @@ Its parent ends it when the time is over.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from idfit.formats.child import serve
+from idfit.structural.global_fibre import decide_by_fibre
 from idfit.structural.input_output import NotRationalError
 from idfit.structural.input_output_verdicts import Part, Point
 from idfit.structural.program import CannotDecideError
+from idfit.structural.question import Question
 from idfit.structural.question_text import from_plain
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"found": {quantity: [values, whether these are all]}, "unique": [names]}``, or ``{"reason": ...}``.
+    """What the method that is asked for finds about quantities, by their numbers as texts.
 
-    The request holds the question, the quantities to decide about, the outputs to use by experiment, the
-    names that are unique, whether other values may be counted, and the seed.
+    The request holds the method, the question, the numbers of the quantities, the unknowns that are unique,
+    and the seed.
     """
     question = from_plain(request["question"])
-    outputs = {int(i): numbers for i, numbers in request["outputs"].items()}
     try:
-        point = Point.of(question, request["seed"])
-        part = Part(point, outputs, request["unique"])
+        return _METHODS[request["method"]](question, request)
     except NotRationalError as error:
         return {"reason": f"the equations are not rational ({error})"}
     except CannotDecideError as error:
         return {"reason": str(error)}
+
+
+def _by_input_output(question: Question, request: dict[str, Any]) -> dict[str, Any]:
+    """``{"found": {quantity: [values, whether these are all]}, "unique": [names]}``.
+
+    The request also holds the outputs to use, by experiment, and whether other values may be counted.
+    """
+    outputs = {int(i): numbers for i, numbers in request["outputs"].items()}
+    part = Part(Point.of(question, request["seed"]), outputs, request["unique"])
     found = {}
     for i in request["quantities"]:
         finding = part.finding(question.quantities[i].formula, request["counts"])
@@ -36,6 +46,18 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             found[str(i)] = [finding.n_values, finding.at_most]
     return {"found": found, "unique": part.unique_names()}
 
+
+def _by_fibre(question: Question, request: dict[str, Any]) -> dict[str, Any]:
+    """``{"found": {quantity: [verdict, how]}}``."""
+    unique = set(request["unique"])
+    unknowns = tuple(n for n in question.unknowns if n not in unique)
+    known = (*question.known, *(n for n in question.unknowns if n in unique))
+    question = replace(question, unknowns=unknowns, known=known)
+    found = decide_by_fibre(question, [str(i) for i in request["quantities"]], request["seed"])
+    return {"found": {i: [int(verdict), how] for i, (verdict, how) in found.items()}}
+
+
+_METHODS = {"input-output": _by_input_output, "fibre": _by_fibre}
 
 if __name__ == "__main__":
     serve(answer, opens_files=True)

@@ -63,6 +63,8 @@ class _Search:
             for outputs in _parts(self.question):
                 if self.open and not self.reason:
                     self._by_input_output(outputs)
+        if self.open and not self.reason:
+            self._by_fibre()
 
     @property
     def _left(self) -> float:
@@ -71,12 +73,9 @@ class _Search:
     def _by_input_output(self, outputs: Outputs) -> None:
         everything = outputs == _all_outputs(self.question)
         request = {
-            "question": self.plain,
-            "quantities": self.open,
+            **self._request("input-output"),
             "outputs": outputs,
-            "unique": sorted(self.unique),
             "counts": everything and _starts_say_nothing(self.question),
-            "seed": self.seed,
         }
         begin = time.monotonic()
         answer = ask_within(_CHILD, request, _SHARE * self._left)
@@ -87,6 +86,28 @@ class _Search:
         if time.monotonic() - begin < _REPEATED * self._left:
             again = ask_within(_CHILD, {**request, "seed": self.seed + 1}, self._left)
         self._take(answer, again)
+
+    def _request(self, method: str) -> dict[str, Any]:
+        return {
+            "method": method,
+            "question": self.plain,
+            "quantities": self.open,
+            "unique": sorted(self.unique),
+            "seed": self.seed,
+        }
+
+    def _by_fibre(self) -> None:
+        answer = ask_within(_CHILD, self._request("fibre"), self._left) or {}
+        for i, (verdict, how) in answer.get("found", {}).items():
+            if verdict in (
+                StructuralVerdict.GLOBAL,
+                StructuralVerdict.LOCAL,
+                StructuralVerdict.AT_LEAST_LOCAL,
+            ):
+                self.decided[int(i)] = Decision(StructuralVerdict(verdict), how)
+            else:
+                how = "its rank at random points and the fibre of another one contradict each other"
+                self.decided[int(i)] = Decision(StructuralVerdict.AT_LEAST_LOCAL, how)
 
     def _take(self, answer: dict[str, Any], again: dict[str, Any] | None) -> None:
         found = answer["found"]

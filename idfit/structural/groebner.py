@@ -11,12 +11,12 @@ R. Gebauer, H. M. Möller, On an installation of Buchberger's algorithm, J. Symb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from idfit.structural.macaulay import echelon, first_divisor, mask
+from idfit.structural.macaulay import echelon, first_divisor, mask, minimal, old_pairs
 
 Poly = Mapping[tuple[int, ...], int]
 
@@ -50,16 +50,26 @@ class Basis:
     sum; that two of a million share theirs has a chance below 1e-7.
     """
 
-    def __init__(self, n_vars: int, prime: int, limit: int, weights: Sequence[int] | None = None):
+    def __init__(
+        self,
+        n_vars: int,
+        prime: int,
+        limit: int,
+        weights: Sequence[int] | None = None,
+        units: Sequence[int] = (),
+    ):
         self.n_vars, self.prime, self.left = n_vars, prime, int(limit)
         self.weights = np.array([1] * n_vars if weights is None else weights, dtype=np.int64)
+        self.units = np.isin(np.arange(n_vars), list(units))
         form = np.random.default_rng(n_vars).integers(0, 2**63, n_vars, dtype=np.uint64)
         self._form = 2 * form + np.uint64(1)
-        self._exponents = np.zeros((0, n_vars), dtype=np.uint8)
-        self._hash = np.zeros(0, dtype=np.uint64)
-        self._value = np.zeros(0, dtype=np.int64)
-        self._start = np.zeros(1, dtype=np.int64)
-        self.lead = np.zeros((0, n_vars), dtype=np.uint8)
+        # arrays with room at their ends; `_start` has one entry more than there are elements
+        self._exponents = np.zeros((1024, n_vars), dtype=np.uint8)
+        self._hash = np.zeros(1024, dtype=np.uint64)
+        self._value = np.zeros(1024, dtype=np.int64)
+        self._start = np.zeros(128, dtype=np.int64)
+        self.lead = np.zeros((128, n_vars), dtype=np.uint8)
+        self._size = 0
         self.active: list[int] = []  # no other's leading monomial divides theirs
         self._pairs = np.zeros((0, 2), dtype=np.int64)
         self._lcm = np.zeros((0, n_vars), dtype=np.uint8)
@@ -91,12 +101,20 @@ class Basis:
 
     def _append(self, terms: Terms) -> int:
         self._check(terms.exponents)
-        self._exponents = np.concatenate([self._exponents, terms.exponents])
-        self._hash = np.concatenate([self._hash, terms.hash])
-        self._value = np.concatenate([self._value, terms.value])
-        self._start = np.append(self._start, len(self._value))
-        self.lead = np.concatenate([self.lead, terms.exponents[:1]])
-        return len(self.lead) - 1
+        new, begin = self._size, int(self._start[self._size])
+        end = begin + len(terms.value)
+        self._exponents = _roomy(self._exponents, end)
+        self._hash = _roomy(self._hash, end)
+        self._value = _roomy(self._value, end)
+        self._start = _roomy(self._start, new + 2)
+        self.lead = _roomy(self.lead, new + 1)
+        self._exponents[begin:end] = terms.exponents
+        self._hash[begin:end] = terms.hash
+        self._value[begin:end] = terms.value
+        self._start[new + 1] = end
+        self.lead[new] = terms.exponents[0]
+        self._size += 1
+        return new
 
     def _entered(self, poly: Poly) -> Terms:
         """A polynomial that is not zero, made monic."""
@@ -204,28 +222,30 @@ class Basis:
         lcm = np.maximum(self.lead[active], lead)
         coprime = ~((self.lead[active] > 0) & (lead > 0)).any(axis=1)
 
-        if len(self._pairs):  # old pairs that go through the new element
-            left, right = self._pairs.T
-            keep = (self._lcm < lead).any(axis=1)
-            keep |= (np.maximum(self.lead[left], lead) == self._lcm).all(axis=1)
-            keep |= (np.maximum(self.lead[right], lead) == self._lcm).all(axis=1)
-            self._pairs, self._lcm = self._pairs[keep], self._lcm[keep]
-
-        if len(active):
-            order = np.lexsort((~coprime, self.degree(lcm)))
-            kept: list[int] = []
-            covered = np.zeros(len(active), dtype=bool)
-            for i in order:
-                if covered[i]:
-                    continue
-                covered |= (lcm >= lcm[i]).all(axis=1)  # divisible by it, itself included
-                if not coprime[i]:
-                    kept.append(int(i))
-            pairs = np.stack([active[kept], np.full(len(kept), new)], axis=1)
-            self._pairs = np.concatenate([self._pairs, pairs])
-            self._lcm = np.concatenate([self._lcm, lcm[kept]])
+        keep = np.empty(len(self._pairs), dtype=np.bool_)
+        old_pairs(self._pairs, self._lcm, self.lead, lead, keep)
+        least = np.empty(len(active), dtype=np.bool_)
+        minimal(lcm, np.lexsort((~coprime, self.degree(lcm))), least)
+        least &= ~coprime
+        pairs = np.stack([active[least], np.full(int(least.sum()), new)], axis=1)
+        self._pairs = np.concatenate([self._pairs[keep], pairs])
+        self._lcm = np.concatenate([self._lcm[keep], lcm[least]])
         if not (self.lead[active] <= lead).all(axis=1).any():
             self.active = [*active[(self.lead[active] < lead).any(axis=1)].tolist(), new]
+
+    def _without_units(self, terms: Terms) -> Terms:
+        """The polynomial divided by the common factors that vanish nowhere."""
+        factor = np.where(self.units, terms.exponents.min(axis=0), 0).astype(np.uint8)
+        if not factor.any():
+            return terms
+        exponents = terms.exponents - factor
+        return replace(terms, exponents=exponents, hash=self._hash_of(exponents))
+
+    def enter(self, polys: Iterable[Poly]) -> None:
+        """Given polynomials, those of low degree first."""
+        entered = [self._entered(poly) for poly in polys if any(c % self.prime for c in poly.values())]
+        for terms in sorted(entered, key=lambda t: (int(self.degree(t.exponents[:1])[0]), len(t.value))):
+            self.add(self._without_units(terms))
 
     def step(self) -> bool:
         """Reduce the pairs of lowest degree; False when none is left."""
@@ -240,7 +260,7 @@ class Basis:
         self._pairs, self._lcm = self._pairs[keep], self._lcm[keep]
         rows = np.unique(np.column_stack([elements, multiples]), axis=0)
         for terms in list(self._reduced(rows[:, 0], rows[:, 1:].astype(np.uint8))):
-            self.add(terms)
+            self.add(self._without_units(terms))
         return True
 
     # ---- what is asked of it -----------------------------------------------------------------------------
@@ -257,15 +277,13 @@ class Basis:
         if not poly:
             return {}
         terms = self._entered(poly)
-        pool = self._exponents, self._hash, self._value, self.lead
         index = self._append(terms)  # a row like an element, for as long as the matrix lives
         try:
             (rest,) = self._reduced(
                 np.array([index]), np.zeros((1, self.n_vars), dtype=np.uint8), tagged=True
             )
         finally:
-            self._exponents, self._hash, self._value, self.lead = pool
-            self._start = self._start[:-1]
+            self._size -= 1
         scale = terms.scale * pow(int(rest.value[-1]), -1, self.prime)
         exponents, values = rest.exponents.tolist(), rest.value.tolist()
         return {tuple(e): c * scale % self.prime for e, c in zip(exponents, values, strict=False)}
@@ -278,27 +296,36 @@ def groebner(
     limit: int = 10**10,
     *,
     weights: Sequence[int] | None = None,
+    units: Sequence[int] = (),
     stop: Callable[[Basis], bool] | None = None,
 ) -> Basis:
     """A Gröbner basis of the ideal of these polynomials.
 
     polys : {exponents (variable,): coefficient}. Of two monomials of equal (weighted) degree the one with the
     smaller exponent in the last variable where they differ is larger. limit : counted work, after which
-    `WorkLimit` is raised. stop : asked after each matrix whether the basis already tells enough; then it is
-    not complete.
+    `WorkLimit` is raised. units : variables that vanish nowhere on the solutions that are wanted; common
+    factors in them are divided out wherever they appear, which may enlarge the ideal by as much. stop : asked
+    after each matrix whether the basis already tells enough; then it is not complete.
 
     >>> basis = groebner([{(2, 0): 1, (0, 1): -1}, {(1, 1): 1, (0, 0): -1}], 2, 101)
     >>> basis.reduce({(3, 0): 1})
     {(0, 0): 1}
     """
-    basis = Basis(n_vars, prime, limit, weights)
-    entered = [basis._entered(poly) for poly in polys if any(c % prime for c in poly.values())]
-    for terms in sorted(entered, key=lambda t: (int(basis.degree(t.exponents[:1])[0]), len(t.value))):
-        basis.add(terms)
+    basis = Basis(n_vars, prime, limit, weights, units)
+    basis.enter(polys)
     while basis.step():
         if stop is not None and stop(basis):
             break
     return basis
+
+
+def _roomy(array: np.ndarray, size: int) -> np.ndarray:
+    """The array itself, or a longer copy, with room for `size` entries."""
+    if size <= len(array):
+        return array
+    longer = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def _spans(start: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

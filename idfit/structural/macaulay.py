@@ -159,3 +159,43 @@ def echelon(start, column, value, n_pivots, n_columns, prime, limit):
         reduced += 1
         out[reduced] = filled
     return out, out_columns[:filled], out_values[:filled], work
+
+
+@kernel
+def old_pairs(pairs, lcm, leads, lead, keep):
+    """Into `keep`: False for the pairs that a new element with this leading monomial makes superfluous.
+
+    pairs : (pair, 2) rows of `leads`; lcm : (pair, variable). A pair goes if the new monomial divides its
+    least common multiple, and that differs from those of the new element with either of the two.
+    """
+    n_variables = lead.shape[0]
+    for k in range(pairs.shape[0]):
+        divides, left_differs, right_differs = True, False, False
+        for v in range(n_variables):
+            if lead[v] > lcm[k, v]:
+                divides = False
+                break
+            left_differs |= max(leads[pairs[k, 0], v], lead[v]) != lcm[k, v]
+            right_differs |= max(leads[pairs[k, 1], v], lead[v]) != lcm[k, v]
+        keep[k] = not (divides and left_differs and right_differs)
+
+
+@kernel
+def minimal(monomials, order, keep):
+    """Into `keep`: whether no monomial that comes earlier in `order` divides it."""
+    found = np.empty(order.shape[0], dtype=np.int64)
+    n_found = 0
+    for i in order:
+        keep[i] = True
+        for f in range(n_found):
+            divides = True
+            for v in range(monomials.shape[1]):
+                if monomials[found[f], v] > monomials[i, v]:
+                    divides = False
+                    break
+            if divides:
+                keep[i] = False
+                break
+        if keep[i]:
+            found[n_found] = i
+            n_found += 1
