@@ -122,3 +122,17 @@ def test_limits_of_the_model_are_told_one_after_the_other():
     assert "# too small" not in section
     study["reduction"] = changed.reduction(n_accepted=0)
     assert "No limit could be taken without a worse fit." in render_report(study, drawn=())
+
+
+def test_names_of_strangers_do_not_become_markup():
+    study = changed.study()
+    hostile = studies.HOSTILE
+    proof = changed.proof()
+    for name in ("forward", "back", "old_says"):
+        proof[name] = (proof[name].dims, [hostile] * proof[name].size)
+    study["reparameterization"] = proof.assign_attrs(sentences=hostile, model_toml_before=hostile)
+    reduction = changed.reduction()
+    for name in ("limit", "evidence", "how", "model"):
+        reduction[name] = ("step", [hostile] * 3)
+    study["reduction"] = reduction.assign_attrs(ended=hostile)
+    assert hostile not in render_report(study, drawn=())
