@@ -96,7 +96,7 @@ def reparameterize(
         from idfit.study.directory import NEW_MODEL_FILE
         from idfit.study.pipeline import mode_of, run_recipe
         from idfit.study.recipe import FitOptions, Recipe, SolverOptions
-        from idfit.study.reparameterizing import propose
+        from idfit.study.reparameterizing import carried_over, propose
 
         table: dict[str, Any] = {
             "manual": named_formulas(manual, "--manual", "ratio=k1/k2"),
@@ -139,7 +139,9 @@ def reparameterize(
             console.facts["model"] = str(path)
             return COMPLETE
         folder = out or Path(f"idfit-{stem}-reparameterized")
-        made = recipe.model_copy(update={"out": str(folder)})
+        made, left_out = carried_over(recipe, change)
+        console.tell_findings(left_out)
+        made = made.model_copy(update={"out": str(folder)})
         outcome = with_means(console, workers, lambda means: run_recipe(made, mode, means))
         code = tell_outcome(console, outcome)
         console.show(f"model:  {folder / NEW_MODEL_FILE}")

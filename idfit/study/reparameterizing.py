@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from idfit.errors import Finding, InputError
+from idfit.expressions import names_in, parse
 from idfit.formats.load import read
 from idfit.optimize.fit import fit
 from idfit.optimize.local import DEFAULT_OPTIMIZER
@@ -79,6 +80,26 @@ def with_changed_profiled(recipe: Recipe, change: Change) -> Recipe:
     if recipe.profiles is not None:
         return recipe
     return recipe.model_copy(update={"profiles": ProfilesTable(parameters=change.changed)})
+
+
+def carried_over(recipe: Recipe, change: Change) -> tuple[Recipe, list[Finding]]:
+    """The recipe of a run in the old parameters for one in the new: what it asks of parameters that are
+    replaced is asked of the new ones, or left out with a notice."""
+    gone, update = set(change.replaced), {}
+    left_out: list[str] = []
+    if recipe.profiles is not None and recipe.profiles.parameters is not None:
+        stay = [name for name in recipe.profiles.parameters if name not in gone]
+        update["profiles"] = recipe.profiles.model_copy(update={"parameters": [*change.changed, *stay]})
+    if recipe.profiles_2d is not None and recipe.profiles_2d.pairs is not None:
+        pairs = [pair for pair in recipe.profiles_2d.pairs if not gone & set(pair)]
+        left_out += [f"profiles_2d of {', '.join(p)}" for p in recipe.profiles_2d.pairs if p not in pairs]
+        update["profiles_2d"] = recipe.profiles_2d.model_copy(update={"pairs": pairs}) if pairs else None
+    lost = [name for name, table in recipe.functions.items() if gone & names_in(parse(table.formula))]
+    left_out += [f"the function {name}" for name in lost]
+    update["functions"] = {name: table for name, table in recipe.functions.items() if name not in lost}
+    rule = "asks about parameters that are replaced, and is left out"
+    found = [Finding("", 0, 0, what, rule, "ask about the new ones", "", "notice") for what in left_out]
+    return recipe.model_copy(update=update), found
 
 
 def stages_of(change: Change) -> list[Stage]:

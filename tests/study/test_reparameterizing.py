@@ -11,8 +11,9 @@ import idfit
 from idfit.errors import InputError
 from idfit.results import Verdict
 from idfit.study import pipeline
-from idfit.study.analyses import ProfilesTable, ReparameterizationTable
+from idfit.study.analyses import FunctionTable, PairsTable, ProfilesTable, ReparameterizationTable
 from idfit.study.pipeline import Means, resume_run, run_recipe
+from idfit.study.reparameterizing import carried_over, propose
 from tests.study.test_equations import product_recipe
 from tests.study.test_stages import as_bytes, stopped_in
 
@@ -110,3 +111,21 @@ def test_names_are_those_of_the_new_problem(tmp_path):
     )
     with pytest.raises(InputError, match=r"--parameters.*|P19.*not an estimated parameter"):
         run_recipe(recipe, "new", Means())
+
+
+def test_what_a_recipe_asks_of_replaced_parameters_is_asked_of_the_new_or_left_out(tmp_path):
+    recipe = product_recipe(
+        tmp_path,
+        reparameterization=ReparameterizationTable(),
+        profiles=ProfilesTable(parameters=["k", "a"], max_points=40),
+        profiles_2d=PairsTable(pairs=[["a", "b"]]),
+        functions={"life": FunctionTable(formula="ln(2)/k"), "ratio": FunctionTable(formula="a/b")},
+    )
+    change, _, _ = propose(recipe)
+    made, findings = carried_over(recipe, change)
+    assert made.profiles == ProfilesTable(parameters=["a_times_b", "k"], max_points=40)
+    assert made.profiles_2d is None
+    assert list(made.functions) == ["life"]
+    assert [f.given for f in findings] == ["profiles_2d of a, b", "the function ratio"]
+    study = run_recipe(made, "new", Means()).study
+    assert study["function_profiles"]["profiled"].values.tolist() == ["life"]
