@@ -157,7 +157,7 @@ def _fraction(number: Any) -> Fraction:
 def _terms(expression: Any) -> list[tuple[Fraction, Any]]:
     """The expanded expression as multiples of terms, logarithms split into those of factors."""
     expanded: Any = sympy.expand(_split_logs(expression))
-    parts = sympy.Add.make_args(expanded)
+    parts: Any = sympy.Add.make_args(expanded)
     return [
         (_fraction(c), rest) for c, rest in (part.as_coeff_Mul(rational=True) for part in parts) if c != 0
     ]
@@ -175,7 +175,7 @@ def _log_of(argument: Any) -> Any:
         return sympy.Add(*(e * sympy.log(p, evaluate=False) for p, e in primes.items()))
     if isinstance(argument, sympy.Symbol):
         return sympy.log(argument)
-    factored = sympy.factor(argument) if argument.is_rational_function() else argument
+    factored: Any = sympy.factor(argument) if argument.is_rational_function() else argument
     factors = [factor.as_base_exp() for factor in sympy.Mul.make_args(factored)]
     if len(factors) == 1 and factors[0][1] == 1:
         return sympy.log(factored)
