@@ -8,6 +8,7 @@ import xarray as xr
 from idfit.results import StructuralVerdict, Verdict
 
 FLAT_BY_THE_EQUATIONS = "the equations agree: no such data can determine it"
+RISES_BY_BOUNDS = "by the equations no such data can determine it: what rises is due to the search bounds"
 FLAT_BY_THE_DATA = "the equations would allow to determine it: these data say nothing about it"
 FLAT_AND_UNDECIDED = "the equations do not decide whether other such data could determine it"
 
@@ -15,24 +16,29 @@ FLAT_AND_UNDECIDED = "the equations do not decide whether other such data could 
 def joined(profiles: xr.Dataset, structure: xr.Dataset | None) -> xr.Dataset:
     """The profiles with *flat* turned into *structural* where the structural analysis agrees.
 
-    What is flat although the equations would allow to determine it stays flat, and the reason says so. Other
-    verdicts stay: a profile that rises, by a prior say, has determined something.
+    Without priors, whatever rises along a parameter that the equations leave open is due to search bounds,
+    its own or those of others: that is structural too. With priors other verdicts stay, as these have
+    determined something. What is flat although the equations would allow to determine it stays flat, and the
+    reason says so.
     """
-    flat = profiles["verdict"].values == int(Verdict.FLAT)
-    if structure is None or not flat.any():
+    if structure is None:
         return profiles
-    verdicts = dict(zip(*(structure[v].values.tolist() for v in ("quantity", "verdict")), strict=True))
+    without_priors = not np.nan_to_num(profiles["nlprior"].values).any()
+    found_by_name = dict(zip(*(structure[v].values.tolist() for v in ("quantity", "verdict")), strict=True))
     changed = profiles.copy(deep=True)
     labels, reasons = (profiles[v].values.tolist() for v in ("verdict_label", "reason"))
-    for i in np.flatnonzero(flat):
-        name = str(profiles["profiled"].values[i])
-        if name not in verdicts:
+    for i, name in enumerate(profiles["profiled"].values.tolist()):
+        before = Verdict(int(profiles["verdict"].values[i]))
+        if name not in found_by_name or before in (Verdict.UNDETERMINED, Verdict.NOT_REACHED):
             continue
-        found = StructuralVerdict(int(verdicts[name]))
+        found = StructuralVerdict(int(found_by_name[name]))
+        is_open = found is StructuralVerdict.NONIDENTIFIABLE
+        if before is not Verdict.FLAT and not (is_open and without_priors):
+            continue
         words = FLAT_AND_UNDECIDED
-        if found is StructuralVerdict.NONIDENTIFIABLE:
+        if is_open:
             changed["verdict"][i], labels[i] = int(Verdict.STRUCTURAL), Verdict.STRUCTURAL.label
-            words = FLAT_BY_THE_EQUATIONS
+            words = FLAT_BY_THE_EQUATIONS if before is Verdict.FLAT else RISES_BY_BOUNDS
         elif found.is_identifiable:
             words = FLAT_BY_THE_DATA
         reasons[i] = "; ".join(part for part in (reasons[i], words) if part)

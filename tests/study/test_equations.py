@@ -181,3 +181,13 @@ def test_a_flat_profile_is_structural_only_if_the_equations_agree():
     assert reason["sd_pSTAT5A_rel"].startswith("three refits in a row failed above 8.5; the equations would")
     assert joined(profiles, None) is profiles
     assert int(profiles["verdict"].sel(profiled="k_phos")) == int(Verdict.FLAT)  # the given is not changed
+
+
+@pytest.mark.parametrize(("prior", "verdict"), [(0.0, Verdict.STRUCTURAL), (0.3, Verdict.IDENTIFIABLE)])
+def test_limits_that_are_due_to_bounds_alone_are_structural(prior, verdict):
+    profiles = determined.profiles()
+    profiles["verdict"][:] = int(Verdict.IDENTIFIABLE)
+    profiles["nlprior"][:] = prior
+    found = joined(profiles, allowed.structure())
+    assert Verdict(int(found["verdict"].sel(profiled="k_phos"))) is verdict
+    assert Verdict(int(found["verdict"].sel(profiled="k_exp_homo"))) is Verdict.IDENTIFIABLE
