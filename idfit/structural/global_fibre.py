@@ -196,7 +196,8 @@ class _Ideal:
         left = {v for e in peeled.equations for v, d in enumerate(e.degrees()) if d}
         denominators = []
         for nonzero in system.nonzero:
-            poly = peeled._without_units(peeled.reduced(nonzero))
+            # as it is: that common factors in variables are divided out does not take all their zeros away
+            poly = peeled.reduced(nonzero)
             if not poly.is_constant() and poly not in denominators:
                 denominators.append(poly)
                 left |= {v for v, d in enumerate(poly.degrees()) if d}

@@ -10,8 +10,10 @@ from idfit.expressions import parse
 from idfit.numerics.modular import PRIMES
 from idfit.results import StructuralVerdict
 from idfit.structural.fibre_equations import Point, equations_of
+from idfit.structural.from_model import question_of_model
 from idfit.structural.global_fibre import decide_by_fibre
 from idfit.structural.question import Experiment, Quantity, Question
+from tests.structural.ground_truth import by_name, model_of, needs_references
 
 GLOBAL, LOCAL, OPEN, NONIDENTIFIABLE = (
     StructuralVerdict.GLOBAL,
@@ -115,3 +117,13 @@ def test_all_equations_vanish_at_the_point():
     values = [system.point[name] for name in system.names]
     assert all(equation(*values) == flint.nmod(0, PRIMES[0]) for equation in system.equations)
     assert all(poly(*values) != flint.nmod(0, PRIMES[0]) for poly in system.nonzero)
+
+
+@needs_references
+def test_denominators_that_reduce_to_products_of_variables():
+    """biohydrogenation: k8, k9, k10 have two values each, and denominators whose zeros must be left out."""
+    record = by_name("biohydrogenation_params")
+    names = ("k7", "k8", "k9", "k10")
+    found = decide_by_fibre(question_of_model(model_of(record)), names)
+    for name in names:
+        assert found[name][0].label == record["answer"][name]
