@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,9 @@ from idfit.structural.global_verdicts import Decision, decide_globally
 from idfit.structural.local import LocalResult, assess_locally
 from idfit.structural.program import CannotDecideError
 from idfit.structural.question import Experiment, Quantity, Question
+from idfit.structural.search import other_values
+
+_SEARCH = 0.3  # of the time, at most, for the search of other values
 
 
 def assess_structure(
@@ -40,8 +44,9 @@ def assess_structure(
     starts `initial`, and several `experiments` with starts of their own.
 
     Locally: rank of ∂(Taylor coefficients of the outputs)/∂(unknowns) at random points modulo two primes
-    (Sedoglavic 2002). Globally (unless `global_` is False): input-output equations, and the fibre of a random
-    point, within `time_limit` seconds; what is not decided by then stays "at_least_local".
+    (Sedoglavic 2002). Globally (unless `global_` is False): input-output equations, the fibre of a random
+    point, and for a problem a search for other values with the same predictions, within `time_limit` seconds;
+    what is not decided by then stays "at_least_local".
 
     Returns the group ``structure``: verdict(quantity) with `verdict_label` in {global, local,
     at_least_local, nonidentifiable, undetermined}, decided_by(quantity), rank(order), involved(direction,
@@ -60,7 +65,11 @@ def assess_structure(
     decisions = [_local_decision(question, local, i) for i in range(len(question.quantities))]
     attrs = {"seed": seed, "primes": list(local.primes), "assumptions": "\n".join(question.assumptions)}
     if global_:
+        begin = time.monotonic()
         decisions = _globally(question, decisions, time_limit, seed)
+        if isinstance(subject, Problem):
+            left = min(time_limit - (time.monotonic() - begin), time_limit * _SEARCH)
+            decisions = _by_search(subject, question, decisions, left, seed)
         decisions = _courses(question, decisions)
         attrs |= {"time_limit": time_limit}
     return _dataset(question, local, decisions, attrs)
@@ -113,6 +122,24 @@ def _globally(
     found = decide_globally(beginnings, wanted, time_limit, seed) if any(wanted.values()) else {}
     made = [found.get(q.name, d) for q, d in zip(question.quantities, decisions, strict=True)]
     return [d if complete else _with_more_to_come(d) for d in made]
+
+
+def _by_search(
+    problem: Problem, question: Question, decisions: Sequence[Decision], seconds: float, seed: int
+) -> list[Decision]:
+    """Decisions with parameters for which another value with the same predictions is found."""
+    names = [
+        q.name for q, d in zip(question.quantities, decisions, strict=True)
+        if q.kind == "parameter" and d.verdict is StructuralVerdict.AT_LEAST_LOCAL
+    ]  # fmt: skip
+    found = other_values(problem, names, seed=seed, seconds=seconds) if names and seconds > 0 else {}
+    made = []
+    for q, d in zip(question.quantities, decisions, strict=True):
+        if q.kind == "parameter" and (other := found.get(q.name)) is not None:
+            how = f"{other.there:.6g} gives the same predictions as {other.here:.6g}: found by search"
+            d = Decision(StructuralVerdict.LOCAL, how)
+        made.append(d)
+    return made
 
 
 def _beginnings(question: Question) -> tuple[Experiment, ...]:

@@ -26,8 +26,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     question = from_plain(request["question"])
     try:
         return _METHODS[request["method"]](question, request)
-    except NotRationalError as error:
-        return {"reason": f"the equations are not rational ({error})"}
+    except NotRationalError:
+        return {"reason": "the equations are not rational"}
     except CannotDecideError as error:
         return {"reason": str(error)}
 
