@@ -1,0 +1,1 @@
+"""Posterior densities of problems."""
