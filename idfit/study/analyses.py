@@ -24,7 +24,7 @@ Fault = tuple[tuple[str | int, ...], Any, str, str]
 class StructureTable(BaseModel):
     """Structural identifiability: asked of the equations before every fit, unless it is switched off.
 
-    global : whether to go on from local to global verdicts, for at most `time_limit` seconds.
+    global : whether to go on from local to global verdicts, which takes seconds, at most `time_limit`.
     """
 
     model_config = ConfigDict(
@@ -32,7 +32,7 @@ class StructureTable(BaseModel):
     )
 
     enabled: bool = True
-    global_: bool = Field(default=True, alias="global")
+    global_: bool = Field(default=False, alias="global")
     time_limit: float = 10.0
 
 

@@ -97,7 +97,7 @@ def test_an_analysis_that_fails_is_a_warning_and_the_fit_goes_on(tmp_path, monke
         return real(problem, global_=global_, **options)
 
     monkeypatch.setattr(assess, "assess_structure", failing)
-    outcome = run_recipe(decay_recipe(tmp_path, structure=StructureTable()), "new", Means())
+    outcome = run_recipe(decay_recipe(tmp_path, structure=StructureTable(global_=True)), "new", Means())
     (warning,) = [f for f in outcome.findings if "could not be computed" in f.rule]
     assert "RecursionError: too deep" in warning.rule
     assert outcome.degraded == ()
@@ -117,7 +117,7 @@ def test_global_verdicts_are_kept_by_a_run_and_renewed_when_told(tmp_path, monke
         return made(verdict, time_limit)
 
     monkeypatch.setattr(assess, "assess_structure", slow)
-    recipe = decay_recipe(tmp_path, structure=StructureTable())
+    recipe = decay_recipe(tmp_path, structure=StructureTable(global_=True))
     first = run_recipe(recipe, "new", Means())
     assert set(verdicts_of(first.study["structure"].to_dataset()).values()) == {"global"}
     again = run_recipe(recipe, "resume", Means())
