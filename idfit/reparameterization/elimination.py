@@ -19,6 +19,7 @@ from idfit.expressions import names_in, replaced, to_text
 #: attempts at an order of elimination before a system is refused
 MOST_TRIALS = 20
 _LARGEST = 400  # operations in an equation beyond which it is not worth going on
+_MOST_TERMS = 1000  # that may have to be multiplied out for one equation
 _LONG = 150  # operations in a formula beyond which it is left as it is
 _WITH_INVERSE = 10  # what undoing a function costs, in unknowns that a linear step would divide by
 
@@ -38,7 +39,7 @@ def solved(
 
     >>> from idfit.expressions import parse
     >>> solved({"u": parse("a*b"), "v": parse("a + c")}, ["a", "c"])
-    {'a': u/b, 'c': v - u/b}
+    {'a': u/b, 'c': (b*v - u)/b}
     """
     residuals = [sympy.Symbol(name) - formula for name, formula in equations.items()]
     chain = None
@@ -52,6 +53,8 @@ def solved(
     result: dict[str, sympy.Expr] = {}
     for name, formula in reversed(chain):  # what was solved last speaks of no unknown
         result[name] = replaced(formula, result)
+        if result[name].has(sympy.zoo, sympy.nan, sympy.oo):  # a factor divided by turns out to be 0
+            return None
     return {name: result[name] for name in unknowns}
 
 
@@ -89,7 +92,7 @@ def _linear(
         value = -rational(parts.get(0, rational.ring.zero)) / rational(parts[1])
         rest = [_with(p, columns[name], value, rational) for i, p in enumerate(numerators) if i != at]
         if any(not p or len(p) > _LARGEST for p in rest):
-            continue
+            continue  # `not p` also where it was too large to be made
         further = _linear(rest, {n: c for n, c in columns.items() if n != name}, rational, budget)
         if further is not None:
             return [(name, value), *further]
@@ -107,7 +110,10 @@ def _by_power(polynomial: Any, column: int) -> dict[int, Any]:
 
 
 def _with(polynomial: Any, column: int, value: Any, rational: Any) -> Any:
-    """Numerator of the polynomial with a value put in."""
+    """Numerator of the polynomial with a value put in; 0 where that would have too many terms."""
+    size = max(len(value.numer), len(value.denom))
+    if sum(len(part) * size**power for power, part in _by_power(polynomial, column).items()) > _MOST_TERMS:
+        return rational.ring.zero
     total = rational.zero
     for power, coefficient in _by_power(polynomial, column).items():
         total += rational(coefficient) * value**power

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -23,7 +23,9 @@ from idfit.reparameterization.maps import Gauge
 from idfit.reparameterization.unknowns import Unknown
 
 #: choices of what to hold that are looked at before the best of them is taken
-MOST_CHOICES = 120
+MOST_CHOICES = 480
+_ENOUGH = 40  # of those that can be solved, among which the best is looked for
+_MOST_WITH_ROOTS = 30  # whose elimination with roots takes longer
 _POINTS = 24
 
 
@@ -58,10 +60,11 @@ def best_choice(
 
     Errors: `InputError` with the reason if there is none.
     """
-    held = list(itertools.islice(_held(component, keep, normalise), MOST_CHOICES))
+    gauges = _gauges(component, unknown, keep, normalise)
     choices: list[Choice] = []
-    for roots in (False, True):
-        choices = choices or [c for h in held for c in _choices(component, h, unknown, normalise, roots)]
+    for roots, tried in ((False, gauges), (True, gauges[:_MOST_WITH_ROOTS])):
+        found = _choices(component, tried, unknown, roots)
+        choices = choices or list(itertools.islice(found, _ENOUGH))
     ranked = [(_rank(component, choice, unknown), i) for i, choice in enumerate(choices)]
     if not ranked:
         functions = ", ".join(to_text(f) for f in component.invariants) or "nothing"
@@ -93,16 +96,43 @@ def _held(
         yield tuple(name for name in component.unknowns if name in (*wanted, *more))
 
 
+def _gauges(
+    component: Component,
+    unknown: Mapping[str, Unknown],
+    keep: Collection[str],
+    normalise: Mapping[str, float | None],
+) -> list[tuple[Gauge, ...]]:
+    """What may be held and where, at most `MOST_CHOICES`.
+
+    Every choice of names is first tried with all its first values (0, say), then with all its last (a generic
+    point, where the others can be told), and then with mixtures.
+    """
+    held = itertools.islice(_held(component, keep, normalise), MOST_CHOICES // 4)
+    columns = [
+        [
+            [gauge_of(unknown[n], v) for v in _values(unknown[n], normalise.get(n), component.is_monomial)]
+            for n in names
+        ]
+        for names in held
+    ]
+    rounds = itertools.zip_longest(*map(_ends_first, columns))
+    every = (gauge for one in rounds for gauge in one if gauge is not None)
+    return list(itertools.islice(every, MOST_CHOICES))
+
+
+def _ends_first(column: list[list[Gauge]]) -> Iterator[tuple[Gauge, ...]]:
+    first, last = (tuple(gauges[i] for gauges in column) for i in (0, -1))
+    yield from dict.fromkeys((first, last))
+    yield from (gauge for gauge in itertools.product(*column) if gauge not in (first, last))
+
+
 def _choices(
     component: Component,
-    held: tuple[str, ...],
+    gauges: Iterable[tuple[Gauge, ...]],
     unknown: Mapping[str, Unknown],
-    normalise: Mapping[str, float | None],
     roots: bool,
 ) -> Iterator[Choice]:
-    values = [_values(unknown[name], normalise.get(name), component.is_monomial) for name in held]
-    for combination in itertools.product(*values):
-        gauge = tuple(gauge_of(unknown[name], value) for name, value in zip(held, combination, strict=True))
+    for gauge in gauges:
         if component.is_monomial:
             choice = _of_monomials(component, gauge)
         else:
