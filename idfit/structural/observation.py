@@ -54,10 +54,6 @@ class Observation:
     involved: np.ndarray
     lasting: bool
 
-    @property
-    def rank(self) -> int:
-        return self.ranks[-1] if self.ranks else 0
-
 
 class _Echelon:
     """Rows over the unknowns, reduced as they come."""
