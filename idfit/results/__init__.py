@@ -4,7 +4,7 @@ Every result is an `xarray.Dataset` made by `dataset`, which refuses what the ta
 study is an `xarray.DataTree` of such groups. NaN (-1 for counts) means "not reached"; a status then says why.
 """
 
-from idfit.results.codes import Agreement, BoundSide, SideStatus, Status, StructuralVerdict, Verdict
+from idfit.results.codes import Agreement, BoundSide, Limit, SideStatus, Status, StructuralVerdict, Verdict
 from idfit.results.datasets import GROUPS, SCHEMA_VERSION, dataset, sentences
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Agreement",
     "BoundSide",
+    "Limit",
     "SideStatus",
     "Status",
     "StructuralVerdict",

@@ -165,3 +165,18 @@ class Agreement(Code):
     AGREE = 1, "The methods agree."
     DISAGREE = 2, "The methods disagree; the likely cause stands beside it."
     NOT_COMPARABLE = 3, "Fewer than two methods give an interval."
+
+
+class Limit(Code):
+    """What ends an interval of a posterior on one side."""
+
+    DATA = 1, "The data: they carry most of the information about the parameter."
+    BOUND = 2, "The bound of the parameter: the density is still high there."
+    DOMAIN = 3, "The natural limit of the parameter: the density is still high there."
+    PRIOR = 4, "Priors: the data carry less than half of the information about the parameter."
+    OTHER_BOUNDS = (
+        5,
+        "The bounds of other parameters, which compensate for this one: the data carry less than half of the "
+        "information about it.",
+    )
+    UNDETERMINED = 30, "Not known, as the chains have not converged."

@@ -13,18 +13,20 @@ from idfit.results.fitting import FIT_GROUPS
 from idfit.results.identifiability import IDENTIFIABILITY_GROUPS
 from idfit.results.reduction import REDUCTION_GROUPS
 from idfit.results.rows import DTYPES, Group, Variable
+from idfit.results.sampling import SAMPLING_GROUPS
 from idfit.results.structure import STRUCTURE_GROUPS
 
 if TYPE_CHECKING:
     import xarray as xr
 
-SCHEMA_VERSION = "1.2"  # major.minor: a newer minor only adds; a file of a newer major is refused
+SCHEMA_VERSION = "1.3"  # major.minor: a newer minor only adds; a file of a newer major is refused
 
 GROUPS: Mapping[str, Group] = {
     **FIT_GROUPS,
     **IDENTIFIABILITY_GROUPS,
     **STRUCTURE_GROUPS,
     **REDUCTION_GROUPS,
+    **SAMPLING_GROUPS,
 }
 
 

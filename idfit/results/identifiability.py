@@ -12,9 +12,9 @@ _ESTIMATION = "scale(parameter)"  # on the estimation scale, which that coordina
 _NATURAL = "unit(parameter)"
 
 _SPACE = text("space", "coordinates", values=("estimation", "natural"))
-_BOUND = text("ci_bound", "side of an interval", values=("lower", "upper"))
-_LEVEL = number("ci_prob", "confidence level")
-_PARAMETER: Mapping[str, Variable] = {
+BOUND = text("ci_bound", "side of an interval", values=("lower", "upper"))
+LEVEL = number("ci_prob", "confidence level")
+PARAMETER: Mapping[str, Variable] = {
     "parameter": text("parameter", "estimated parameter"),
     "unit": text("parameter", "unit on the natural scale", optional=True),
     "scale": text("parameter", "estimation scale"),
@@ -27,7 +27,7 @@ def _side_status(dims: str, long_name: str) -> Variable:
 
 _FISHER = Group(
     coords={
-        **_PARAMETER,
+        **PARAMETER,
         "parameter_": text("parameter_", "estimated parameter"),
         "space": _SPACE,
         "mode": count("mode", "eigenvalue by size; 0 is the best determined direction"),
@@ -82,14 +82,14 @@ _PROFILES = Group(
         "profiled": text("profiled", "parameter, function or prediction that is profiled"),
         "kind": text("profiled", "what is profiled: parameter, function, prediction or validation"),
         "step": count("step", "point of a profile, in rising order of the profiled value"),
-        "parameter": _PARAMETER["parameter"],
-        "scale": _PARAMETER["scale"],
+        "parameter": PARAMETER["parameter"],
+        "scale": PARAMETER["scale"],
         "parameter_unit": text("parameter", "unit of the parameter on the natural scale", optional=True),
         "unit": text("profiled", "unit of the profiled quantity, natural scale", optional=True),
         "profiled_scale": text("profiled", "scale on which the quantity is profiled"),
         "space": _SPACE,
-        "ci_prob": _LEVEL,
-        "ci_bound": _BOUND,
+        "ci_prob": LEVEL,
+        "ci_bound": BOUND,
         "rank": count("rank", "partner by how far its path moves; 0 moves most"),
         "region": count("region", "part of a confidence set that falls into pieces, in rising order"),
     },
@@ -151,9 +151,9 @@ _PROFILES_2D = Group(
         "y": count("y", "row of the grid"),
         "level": count("level", "contour"),
         "axis": text("axis", "axis of the grid", values=("x", "y")),
-        "parameter": _PARAMETER["parameter"],
-        "scale": _PARAMETER["scale"],
-        "unit": _PARAMETER["unit"],
+        "parameter": PARAMETER["parameter"],
+        "scale": PARAMETER["scale"],
+        "unit": PARAMETER["unit"],
     },
     variables={
         "first": text("pair", "parameter along x"),
@@ -176,7 +176,7 @@ _PROFILES_2D = Group(
 
 _TEST = Group(
     coords={
-        **_PARAMETER,
+        **PARAMETER,
         "start": count("start", "direction in which the refit set out"),
     },
     variables={
@@ -198,11 +198,11 @@ _TEST = Group(
 
 _BOOTSTRAP = Group(
     coords={
-        **_PARAMETER,
+        **PARAMETER,
         "replicate": count("replicate", "simulated data set"),
         "space": _SPACE,
-        "ci_prob": _LEVEL,
-        "ci_bound": _BOUND,
+        "ci_prob": LEVEL,
+        "ci_bound": BOUND,
     },
     variables={
         "theta": number(
@@ -220,9 +220,9 @@ _BOOTSTRAP = Group(
 
 _AGREEMENT = Group(
     coords={
-        **_PARAMETER,
+        **PARAMETER,
         "source": text("source", "where the interval comes from"),
-        "ci_bound": _BOUND,
+        "ci_bound": BOUND,
         "view": text("view", "equations, information at the best fit, or profile"),
     },
     variables={

@@ -1,0 +1,123 @@
+"""Where chains begin: spread over what the fit and the profiles know of the posterior."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from idfit.errors import InputError, RunError
+from idfit.numerics.scales import SCALES, scaled
+from idfit.problem import ParameterSpace
+from idfit.results import Status
+from idfit.sampling.density import Density
+from idfit.spec.priors import Prior
+
+# optima and profile points that lie higher than the best by more than this are no beginnings
+_RISE = 10.0
+# spread about a beginning, in units of the local covariance
+_SPREAD = 1.0
+_TRIES = 200
+# quantiles from which the variance of a prior is taken
+_LEVELS = 400
+
+
+def anchors(density: Density, fit: xr.Dataset | np.ndarray | None, profiles: xr.Dataset | None) -> np.ndarray:
+    """Points (anchor, parameter) on the estimation scale around which chains begin, the best first.
+
+    The optima of the fit within a rise of 10 of the best one, and the points of the profiles' paths below
+    their highest threshold; without a fit, the nominal values. Errors: `InputError` for a fit or profiles
+    of other parameters.
+    """
+    space = density.objective.parameters
+    if fit is None:
+        return space.nominal_scaled[None]
+    if not isinstance(fit, xr.Dataset):
+        theta = np.atleast_2d(np.asarray(fit, dtype=float))
+        if theta.shape[1:] != (len(space),):
+            raise InputError(f"a point of shape {theta.shape[1:]} was given for {len(space)} parameters")
+        return theta
+    _of_these_parameters("fit", fit, space.names)
+    near = fit["optimum_nllh"].values - fit["optimum_nllh"].values[0] < _RISE
+    found = [fit["optimum"].values[near]]
+    if profiles is not None:
+        _of_these_parameters("profiles", profiles, space.names)
+        usable = np.isin(profiles["status"].values, [s for s in Status if s.usable])
+        rise = profiles["objective"].values - float(profiles.attrs["objective"])
+        low = usable & (rise <= float(np.max(profiles["threshold"].values)))
+        found.append(profiles["theta"].values[low])
+    return np.concatenate(found)
+
+
+def _of_these_parameters(what: str, known: xr.Dataset, names: tuple[str, ...]) -> None:
+    given = tuple(str(n) for n in known["parameter"].values)
+    if given != names:
+        raise InputError(
+            f"the {what} are of {', '.join(given)}; the problem estimates {', '.join(names)}. "
+            "Use those of this problem"
+        )
+
+
+def prior_variance(density: Density) -> np.ndarray:
+    """(parameter,) variance of the prior within the bounds, estimation scale: width²/12 without a prior."""
+    space = density.objective.parameters
+    box = (space.upper_scaled - space.lower_scaled) ** 2 / 12
+    spread = np.array([np.inf if p is None else _variance(space, k, p) for k, p in enumerate(space.prior)])
+    return np.minimum(box, spread)
+
+
+def _variance(space: ParameterSpace, k: int, prior: Prior) -> float:
+    levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
+    values = replace(prior, within_bounds=True).quantile(levels, *space.bounds_on(k, prior))
+    if prior.on == "natural":
+        values = np.array([scaled(SCALES.index(space.scale[k]), float(v)) for v in values])
+    return float(np.var(values))
+
+
+def covariance_at(density: Density, theta: np.ndarray) -> np.ndarray:
+    """(parameter, parameter) inverse of the expected information of data and priors, in which every direction
+    has at least the precision of the prior; that of the prior alone where theta has no derivatives."""
+    precision = np.diag(1.0 / prior_variance(density))
+    evaluation = density.objective(theta, 1, density.stop)
+    if evaluation.fim is not None and np.isfinite(evaluation.fim).all():
+        precision = precision + evaluation.fim
+    root = np.sqrt(np.diag(precision))
+    values, vectors = np.linalg.eigh(precision / np.outer(root, root))
+    inverse = (vectors / np.maximum(values, 1e-12)) @ vectors.T
+    return inverse / np.outer(root, root)
+
+
+def spread_positions(
+    density: Density, around: np.ndarray, n: int, rng: np.random.Generator, spread: float = _SPREAD
+) -> np.ndarray:
+    """`n` points (n, parameter) of finite density, scattered about randomly chosen anchors.
+
+    Errors: `RunError` if none is found, with how often evaluations failed.
+    """
+    space = density.objective.parameters
+    roots: dict[int, np.ndarray] = {}
+    found = []
+    for _ in range(n):
+        for attempt in range(_TRIES):
+            i = int(rng.integers(len(around)))
+            if i not in roots:
+                roots[i] = np.linalg.cholesky(covariance_at(density, around[i]))
+            # closer in if points that far out have no density
+            step = spread * 0.97**attempt * (roots[i] @ rng.standard_normal(len(space)))
+            theta = _inside(around[i] + step, around[i], space.lower_scaled, space.upper_scaled)
+            if np.isfinite(density(theta)):
+                found.append(theta)
+                break
+        else:
+            raise RunError(
+                f"no beginning of a chain was found in {_TRIES} tries: "
+                + "; ".join(f"{count} x {status.sentence}" for status, count in density.failures.items())
+            )
+    return np.array(found)
+
+
+def _inside(theta: np.ndarray, centre: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """theta mirrored at the bounds it crosses; the centre's value where a mirror image crosses the other."""
+    mirrored = np.where(theta < lower, 2 * lower - theta, np.where(theta > upper, 2 * upper - theta, theta))
+    return np.where((mirrored < lower) | (mirrored > upper), np.clip(centre, lower, upper), mirrored)
