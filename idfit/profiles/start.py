@@ -11,7 +11,7 @@ import xarray as xr
 from idfit.errors import InputError, RunError
 from idfit.numerics.covariance import covariance
 from idfit.optimize.local import trust_region
-from idfit.problem import Objective, Problem
+from idfit.problem import Objective, ParameterSpace, Problem
 from idfit.profiles.refit import PRECISE, Point, point_of
 from idfit.results import Status
 
@@ -94,12 +94,15 @@ class BestFit:
 
     @property
     def unit(self) -> np.ndarray:
-        """What counts as one unit of each parameter: a factor e on logarithmic scales, else its own size."""
-        space = self.objective.parameters
-        log10, linear = (np.array([s == name for s in space.scale]) for name in ("log10", "lin"))
-        width = np.where(np.isfinite(space.upper - space.lower), 0.01 * (space.upper - space.lower), 1.0)
-        own = np.where(self.point.theta != 0.0, np.abs(self.point.theta), width)
-        return np.where(linear, own, np.where(log10, 1 / math.log(10.0), 1.0))
+        return units(self.objective.parameters, self.point.theta)
+
+
+def units(space: ParameterSpace, theta: np.ndarray) -> np.ndarray:
+    """What counts as one unit of each parameter: a factor e on logarithmic scales, else its own size."""
+    log10, linear = (np.array([s == name for s in space.scale]) for name in ("log10", "lin"))
+    width = np.where(np.isfinite(space.upper - space.lower), 0.01 * (space.upper - space.lower), 1.0)
+    own = np.where(theta != 0.0, np.abs(theta), width)
+    return np.where(linear, own, np.where(log10, 1 / math.log(10.0), 1.0))
 
 
 def best_fit(problem: Problem, objective: Objective, theta: np.ndarray, stop: np.ndarray) -> BestFit:
