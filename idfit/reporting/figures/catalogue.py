@@ -15,9 +15,12 @@ from idfit.errors import StorageError
 from idfit.reporting.figures import (
     agreement,
     bootstrap,
+    chains,
     change,
+    corner,
     correlation,
     fit,
+    marginals,
     pairs,
     parameters,
     profiles,
@@ -40,7 +43,13 @@ SECTIONS = (
     "function_profiles",
     "agreement",
     "bootstrap",
+    "posterior",
+    "chains",
 )
+
+
+# of figures that are not named as their section
+_NAMES = {"posterior": "marginals"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ def drawings(study: xr.DataTree) -> Iterator[Drawing]:
     yield from _of_profiles(study)
     yield from _of_information(study)
     yield from _of_pages(study)
+    yield from _of_chains(study)
 
 
 def _of_profiles(study: xr.DataTree) -> Iterator[Drawing]:
@@ -117,11 +127,23 @@ def _of_pages(study: xr.DataTree) -> Iterator[Drawing]:
         ("pairs", pairs.pair_pages, pairs.plot_pairs, pairs.pairs_caption),
         ("agreement", agreement.agreement_pages, agreement.plot_agreement, agreement.agreement_caption),
         ("bootstrap", bootstrap.bootstrap_pages, bootstrap.plot_bootstrap, bootstrap.bootstrap_caption),
+        ("posterior", marginals.marginal_pages, marginals.plot_marginals, marginals.marginals_caption),
     ):
         pages = find(study)
         for i, which in enumerate(pages):
             caption = describe(study, i, len(pages))
-            yield Drawing(section, _numbered(section, i, pages), draw(study, which), caption)
+            yield Drawing(
+                section, _numbered(_NAMES.get(section, section), i, pages), draw(study, which), caption
+            )
+
+
+def _of_chains(study: xr.DataTree) -> Iterator[Drawing]:
+    if corner.has_corner(study):
+        yield Drawing("posterior", "corner", corner.plot_corner(study), corner.corner_caption(study))
+    if chains.has_chains(study):
+        yield Drawing("chains", "chains", chains.plot_chains(study), chains.chains_caption(study))
+        caption = chains.autocorrelation_caption(study)
+        yield Drawing("chains", "autocorrelation", chains.plot_autocorrelation(study), caption)
 
 
 def _numbered(name: str, i: int, pages: Sequence[object]) -> str:

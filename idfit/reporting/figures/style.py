@@ -120,6 +120,11 @@ def colour_of(cluster: int) -> str:
     return OPTIMA[cluster] if 0 <= cluster < len(OPTIMA) else OTHER
 
 
+def superchain_colour(n: int) -> str:
+    """Those of the optima after the first, which is that of the model."""
+    return OPTIMA[1 + n % (len(OPTIMA) - 1)]
+
+
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
     """A logarithmic axis from `low` to `high` with ticks written 10⁻³ (plain text, no math font)."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")

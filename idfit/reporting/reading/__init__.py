@@ -48,6 +48,7 @@ from idfit.reporting.reading.identifiability import (
     read_pairs,
     read_profiles,
 )
+from idfit.reporting.reading.posterior import Posterior, read_posterior
 from idfit.reporting.reading.reparameterization import (
     Change,
     NewParameter,
@@ -79,6 +80,7 @@ __all__ = [
     "Opinions",
     "Pair",
     "Partner",
+    "Posterior",
     "Profile",
     "Profiles",
     "Quantity",
@@ -105,6 +107,7 @@ __all__ = [
     "read_measurements",
     "read_observables",
     "read_pairs",
+    "read_posterior",
     "read_profiles",
     "read_reduction",
     "read_starts",
