@@ -12,6 +12,7 @@ import numpy as np
 
 from idfit.errors import InputError
 from idfit.numerics import plan as layout
+from idfit.numerics.likelihood import measurement_term
 from idfit.numerics.objective import (
     REPORT_SIMULATION,
     REPORT_SIZE,
@@ -42,11 +43,12 @@ class Evaluation:
     """All that one solve gives. Vectors over parameters are on the estimation scale, rows in the order of
     the data.
 
-    objective = nllh + nlprior; `gradient` and `hessian` are the objective's; `fim` is the expected
-    information of the data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal noise, and `prior_fim` the priors'
-    curvature; residual = (prediction - measurement)/sigma on the transformed scale, NaN where censored;
-    prediction_jacobian and sigma_jacobian, (row, parameter), are the derivatives of the transformed
-    prediction and of sigma; chi2 = Σ residual². Entries of an order that was not asked for are None.
+    objective = nllh + nlprior; `gradient` and `hessian` are the objective's, `prior_gradient` nlprior's share
+    of the former; `fim` is the expected information of the data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal
+    noise, and `prior_fim` the priors' curvature; residual = (prediction - measurement)/sigma on the
+    transformed scale, NaN where censored; prediction_jacobian and sigma_jacobian, (row, parameter), are the
+    derivatives of the transformed prediction and of sigma; chi2 = Σ residual². Entries of an order that was
+    not asked for are None.
 
     A failed evaluation has objective = nllh = +inf and says why in `status`, `simulation` and `time`.
     """
@@ -57,9 +59,11 @@ class Evaluation:
     chi2: float
     status: Status
     prediction: np.ndarray = field(repr=False)
+    transformed: np.ndarray = field(repr=False)
     sigma: np.ndarray = field(repr=False)
     residual: np.ndarray = field(repr=False)
     gradient: np.ndarray | None = field(default=None, repr=False)
+    prior_gradient: np.ndarray | None = field(default=None, repr=False)
     prediction_jacobian: np.ndarray | None = field(default=None, repr=False)
     sigma_jacobian: np.ndarray | None = field(default=None, repr=False)
     fim: np.ndarray | None = field(default=None, repr=False)
@@ -134,6 +138,7 @@ class Objective:
         if order:
             derivatives = {
                 "gradient": gradient + prior_gradient,
+                "prior_gradient": prior_gradient,
                 "prediction_jacobian": dm,
                 "sigma_jacobian": dsigma,
                 "fim": fim,
@@ -148,6 +153,7 @@ class Objective:
             chi2=float(sums[SUM_CHI2]),
             status=Status.OK,
             prediction=y,
+            transformed=m,
             sigma=sigma,
             residual=residual,
             n_steps=int(report[REPORT_STEPS]),
@@ -189,6 +195,20 @@ class Objective:
         reals(ints, floats, layout.ROW_CONSTANT)[:] = constant
         return replace(self, plan=replace(self.plan, ints=ints, floats=floats))
 
+    def measurement_nllh(self, evaluation: Evaluation) -> np.ndarray:
+        """(row,) contribution of each measurement to the nllh of an evaluation, in the order of the data."""
+        ints, floats = self.plan.ints, self.plan.floats
+        readout, index = integers(ints, layout.ROW_READOUT), integers(ints, layout.ROW_INDEX)
+        distribution = integers(ints, layout.READOUT_DISTRIBUTION)[readout]
+        dof, censored = reals(ints, floats, layout.READOUT_DOF)[readout], integers(ints, layout.ROW_CENSORED)
+        value, constant = reals(ints, floats, layout.ROW_VALUE), reals(ints, floats, layout.ROW_CONSTANT)
+        terms = np.empty(len(index))
+        for row, i in enumerate(index):
+            m, sigma = evaluation.transformed[i], evaluation.sigma[i]
+            term = measurement_term(distribution[row], dof[row], censored[row], m, value[i], sigma)
+            terms[i] = term[0] + constant[i]
+        return terms
+
     def _failed(self, status: Status, report: np.ndarray, n_rows: int, sums: np.ndarray | None) -> Evaluation:
         nothing = np.full(n_rows, np.nan)
         where = self.labels[int(report[REPORT_SIMULATION])] if self.labels and sums is None else ""
@@ -200,6 +220,7 @@ class Objective:
             chi2=math.nan,
             status=status,
             prediction=nothing,
+            transformed=nothing,
             sigma=nothing,
             residual=nothing,
             simulation=where,

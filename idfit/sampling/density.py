@@ -11,6 +11,33 @@ import numpy as np
 from idfit.errors import Finding, InputError, Interrupted
 from idfit.problem.objective import NO_STOP, Objective
 from idfit.results import Status
+from idfit.spec.priors import Prior
+
+# the central part of a prior that counts as its width
+_TAIL = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The density at one θ, data and prior apart: ln π = log_likelihood + log_prior, both -∞ where π = 0.
+
+    With derivatives, likelihood_gradient and prior_gradient are ∂/∂θ (parameter,) of the two; `fim` is the
+    Fisher information of the data and `prior_fim` the curvature of the priors, (parameter, parameter).
+    """
+
+    theta: np.ndarray
+    log_likelihood: float
+    log_prior: float
+    likelihood_gradient: np.ndarray | None = None
+    prior_gradient: np.ndarray | None = None
+    fim: np.ndarray | None = None
+    prior_fim: np.ndarray | None = None
+
+    def log_density(self, beta: float = 1.0) -> float:
+        """beta·ln L + ln prior; -∞ where π = 0, at beta = 0 too."""
+        if self.log_likelihood == -np.inf:
+            return -np.inf
+        return beta * self.log_likelihood + self.log_prior
 
 
 @dataclass(frozen=True)
@@ -51,27 +78,71 @@ class Density:
 
     def __call__(self, theta: np.ndarray) -> float:
         """ln π at theta (parameter,)."""
-        if not self._inside(theta):
-            return -np.inf
-        evaluation = self.objective(theta, 0, self.stop)
-        if not self._succeeded(evaluation.status):
-            return -np.inf
-        return -evaluation.objective + self._log_jacobian(theta)
+        return self.at(theta, 0).log_density()
 
     def with_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """(ln π, ∂ ln π/∂θ (parameter,)); the gradient is NaN where ln π = -∞."""
-        nothing = np.full(len(theta), np.nan)
-        if not self._inside(theta):
-            return -np.inf, nothing
-        evaluation = self.objective(theta, 1, self.stop)
-        if not self._succeeded(evaluation.status) or evaluation.gradient is None:
-            return -np.inf, nothing
-        value = -evaluation.objective + self._log_jacobian(theta)
-        return value, self._log_jacobian_gradient(theta) - evaluation.gradient
+        point = self.at(theta, 1)
+        if point.likelihood_gradient is None or point.prior_gradient is None:
+            return -np.inf, np.full(len(theta), np.nan)
+        return point.log_density(), point.likelihood_gradient + point.prior_gradient
 
-    def _inside(self, theta: np.ndarray) -> bool:
+    def at(self, theta: np.ndarray, order: int = 1) -> Point:
+        """The density at theta (parameter,); with its derivatives if order is 1 and π > 0."""
+        if not self.contains(theta):
+            return Point(theta, -np.inf, -np.inf)
+        found = self.objective(theta, order, self.stop)
+        if not self._succeeded(found.status):
+            return Point(theta, -np.inf, -np.inf)
+        log_prior = self._log_jacobian(theta) - found.nlprior
+        if found.gradient is None or found.prior_gradient is None:
+            return Point(theta, -found.nllh, log_prior)
+        return Point(
+            theta,
+            -found.nllh,
+            log_prior,
+            found.prior_gradient - found.gradient,
+            self._log_jacobian_gradient(theta) - found.prior_gradient,
+            found.fim,
+            found.prior_fim,
+        )
+
+    def contains(self, theta: np.ndarray) -> bool:
+        """Whether theta (parameter,) lies within the bounds, these included."""
         space = self.objective.parameters
-        return bool(np.all((theta >= space.lower_scaled) & (theta <= space.upper_scaled)))
+        return bool(((theta >= space.lower_scaled) & (theta <= space.upper_scaled)).all())
+
+    @property
+    def lower(self) -> np.ndarray:
+        """(parameter,) on the estimation scale; -∞ where only a prior ends the density."""
+        return self.objective.parameters.lower_scaled
+
+    @property
+    def upper(self) -> np.ndarray:
+        return self.objective.parameters.upper_scaled
+
+    @cached_property
+    def prior_width(self) -> np.ndarray:
+        """(parameter,) on the estimation scale: that of the bounds, or of the central 99 % of the prior if
+        this is less."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        for k, prior in enumerate(self.objective.parameters.prior):
+            if prior is not None:
+                low, high = self._central(k, prior)
+                lower[k], upper[k] = np.fmax(lower[k], low), np.fmin(upper[k], high)
+        # bounds far out in the tail of a prior may leave nothing of its centre
+        return np.where(upper > lower, upper - lower, self.upper - self.lower)
+
+    def _central(self, k: int, prior: Prior) -> tuple[float, float]:
+        ends = np.array([prior.tail(_TAIL), prior.tail(_TAIL, upper=True)])
+        if prior.on == "estimation":
+            return float(ends[0]), float(ends[1])
+        space = self.objective.parameters
+        values = np.broadcast_to(space.nominal_scaled, (2, len(space))).copy()
+        values = space.to_natural(values)
+        values[:, k] = np.fmin(np.fmax(ends, space.lower[k]), space.upper[k])
+        scaled = space.to_scaled(values)[:, k]
+        return float(scaled[0]), float(scaled[1])
 
     def _succeeded(self, status: Status) -> bool:
         if status == Status.INTERRUPTED:
@@ -82,20 +153,24 @@ class Density:
         return status == Status.OK
 
     @cached_property
-    def _natural(self) -> np.ndarray:
-        """(parameter,) whose prior is a density of the natural value."""
-        return np.array([p is not None and p.on == "natural" for p in self.objective.parameters.prior])
+    def _natural(self) -> dict[str, np.ndarray]:
+        """Where each scale carries a prior that is a density of the natural value, (parameter,)."""
+        space = self.objective.parameters
+        natural = np.array([p is not None and p.on == "natural" for p in space.prior], dtype=bool)
+        scale = np.array(space.scale)
+        return {name: (scale == name) & natural for name in ("log", "log10", "logit")}
 
     def _log_jacobian(self, theta: np.ndarray) -> float:
-        slope = self.objective.parameters.slope(theta)[self._natural]
-        with np.errstate(divide="ignore"):  # p underflows to zero far out on a logarithmic scale
-            return float(np.log(np.abs(slope)).sum())
+        """ln |dp/dθ|: 0 (lin), θ (log), θ ln 10 + ln ln 10 (log10), -ln(1 + e^-θ) - ln(1 + e^θ) (logit)."""
+        of = self._natural
+        total = theta[of["log"]].sum()
+        total += (np.log(10) * theta[of["log10"]] + np.log(np.log(10))).sum()
+        if of["logit"].any():
+            s = theta[of["logit"]]
+            total -= (np.logaddexp(0, s) + np.logaddexp(0, -s)).sum()
+        return float(total)
 
     def _log_jacobian_gradient(self, theta: np.ndarray) -> np.ndarray:
-        """d ln |dp/dθ|/dθ: 0 (lin), 1 (log), ln 10 (log10), 1 - 2p (logit)."""
-        space = self.objective.parameters
-        p = space.to_natural(theta)
-        of_scale = {"lin": np.zeros_like(p), "log": np.ones_like(p), "logit": 1 - 2 * p}
-        of_scale["log10"] = np.full_like(p, np.log(10))
-        gradient = np.array([of_scale[scale][k] for k, scale in enumerate(space.scale)])
-        return np.where(self._natural, gradient, 0.0)
+        """d ln |dp/dθ|/dθ: 0 (lin), 1 (log), ln 10 (log10), 1 - 2p = -tanh(θ/2) (logit)."""
+        of = self._natural
+        return of["log"] + np.log(10) * of["log10"] - of["logit"] * np.tanh(0.5 * theta)
