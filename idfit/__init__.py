@@ -38,6 +38,8 @@ _HOME = {
     "profile_2d": "idfit.profiles",
     "identifiability_test": "idfit.profiles",
     "bootstrap": "idfit.profiles",
+    "sample": "idfit.sampling",
+    "design": "idfit.prediction.design",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -53,11 +55,13 @@ if TYPE_CHECKING:
     from idfit.formats.load import load
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
+    from idfit.prediction.design import design
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
     from idfit.reparameterization import prove, reparameterization_of, reparameterize
     from idfit.reparameterization.reduction import reduce
     from idfit.results import Status
+    from idfit.sampling import sample
     from idfit.spec.schema import ProblemSpec
     from idfit.structural.assess import assess_structure
     from idfit.structural.combinations import find_combinations

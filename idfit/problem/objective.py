@@ -45,10 +45,10 @@ class Evaluation:
 
     objective = nllh + nlprior; `gradient` and `hessian` are the objective's, `prior_gradient` nlprior's share
     of the former; `fim` is the expected information of the data alone, Σ(∇m∇mᵀ + 2∇σ∇σᵀ)/σ² for normal
-    noise, and `prior_fim` the priors' curvature; residual = (prediction - measurement)/sigma on the
-    transformed scale, NaN where censored; prediction_jacobian and sigma_jacobian, (row, parameter), are the
-    derivatives of the transformed prediction and of sigma; chi2 = Σ residual². Entries of an order that was
-    not asked for are None.
+    noise, and `prior_fim` the priors' curvature; prediction is as measured, `transformed` the same on the
+    scale of the noise (its logarithm, say); residual = (transformed - measurement)/sigma there, NaN where
+    censored; prediction_jacobian and sigma_jacobian, (row, parameter), are the derivatives of `transformed`
+    and of sigma; chi2 = Σ residual². Entries of an order that was not asked for are None.
 
     A failed evaluation has objective = nllh = +inf and says why in `status`, `simulation` and `time`.
     """

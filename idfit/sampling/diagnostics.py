@@ -13,6 +13,8 @@ With one walker this is the usual estimate. Sources: Goodman & Weare 2010, doi:1
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 #: probabilities of the quantiles whose effective sample size is that of the tails
@@ -78,7 +80,7 @@ def stuck_walkers(moved: np.ndarray) -> np.ndarray:
     return np.sum(moved < _STUCK * np.median(moved), axis=1)
 
 
-def _statistics():
-    from arviz_stats.base import array_stats
+def _statistics() -> Any:
+    from arviz_stats.base.array import array_stats
 
     return array_stats

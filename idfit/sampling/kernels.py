@@ -1,0 +1,79 @@
+"""The samplers as kernels with one face: begin a superchain, and carry it on by a block of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from idfit.errors import InputError
+from idfit.sampling.density import Density
+from idfit.sampling.ensemble import advance_ensemble, n_walkers_of
+from idfit.sampling.options import SampleOptions
+from idfit.sampling.positions import spread_positions
+
+State = dict[str, np.ndarray]
+
+
+class Kernel(Protocol):
+    """How one superchain is carried on. A kernel holds settings only; what changes is the state.
+
+    warm_up : steps of the first block that adapts the kernel, 0 if it needs none; rounds : blocks of warm-up
+    at most, each twice as long as the one before.
+    """
+
+    @property
+    def warm_up(self) -> int: ...
+
+    @property
+    def rounds(self) -> int: ...
+
+    def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
+        """The state of a superchain that begins about the points around (anchor, parameter)."""
+        ...
+
+    def advance(
+        self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
+    ) -> dict[str, Any]:
+        """Carry on by `n_steps`: theta (step, walker, parameter), lp (step, walker), `n_accepted` (walker,),
+        `n_evaluations`, and the new state, its names behind ``state_``."""
+        ...
+
+
+@dataclass(frozen=True)
+class EnsembleKernel:
+    """Walkers of one ensemble; None: as many as suit the number of parameters."""
+
+    walkers: int | None
+    warm_up: int = 0
+    rounds: int = 0
+
+    def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
+        n_parameters = len(density.objective.parameters)
+        n = self.walkers or n_walkers_of(n_parameters)
+        if n < 2 * n_parameters or n % 2:
+            raise InputError(
+                f"walkers = {n} was given; an ensemble of {n_parameters} parameters needs an even number, at "
+                f"least {2 * n_parameters}"
+            )
+        return {"theta": spread_positions(density, around, n, rng)}
+
+    def advance(
+        self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
+    ) -> dict[str, Any]:
+        return advance_ensemble(density, state, n_steps, rng)
+
+
+def kernel_of(options: SampleOptions) -> Kernel:
+    """The kernel of the sampler that the options name."""
+    match options.sampler:
+        case "emcee":
+            return EnsembleKernel(options.walkers)
+    raise InputError(f"sampler {options.sampler!r} is not one that goes on step by step")
+
+
+def state_of(values: Mapping[str, Any]) -> State:
+    """What a block left behind, to go on from."""
+    return {name[6:]: np.asarray(value) for name, value in values.items() if name.startswith("state_")}
