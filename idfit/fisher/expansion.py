@@ -126,7 +126,8 @@ def _at_bound(space: ParameterSpace, theta: np.ndarray) -> np.ndarray:
     return (theta <= lower + near) | (theta >= upper - near)
 
 
-def _root(objective: Objective, ev: Evaluation) -> np.ndarray:
+def root_at(objective: Objective, ev: Evaluation) -> np.ndarray:
+    """The root of the information of the data at an evaluation with derivatives, (2 row, parameter)."""
     assert ev.prediction_jacobian is not None
     assert ev.sigma_jacobian is not None
     n, k = ev.prediction_jacobian.shape
@@ -140,7 +141,7 @@ def _root_and_error(
     problem: Problem, objective: Objective, theta: np.ndarray, ev: Evaluation
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """The root, its change at another accuracy, and the singular value below which all is rounding."""
-    root = _root(objective, ev)
+    root = root_at(objective, ev)
     if not problem.model.states:
         return root, np.zeros_like(root), ROUNDING
     for multiple in _OTHER_ACCURACY:
@@ -152,5 +153,5 @@ def _root_and_error(
         if beside.status is Status.OK:
             # the same steps make the same error, of which the change then says nothing
             floor = objective.rtol if beside.n_steps == ev.n_steps else ROUNDING
-            return root, root - _root(other, beside), floor
+            return root, root - root_at(other, beside), floor
     return root, np.zeros_like(root), objective.rtol

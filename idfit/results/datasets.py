@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from idfit.results.codes import Status
+from idfit.results.design import DESIGN_GROUPS
 from idfit.results.fitting import FIT_GROUPS
 from idfit.results.identifiability import IDENTIFIABILITY_GROUPS
+from idfit.results.prediction import PREDICTION_GROUPS
 from idfit.results.reduction import REDUCTION_GROUPS
 from idfit.results.rows import DTYPES, Group, Variable
 from idfit.results.sampling import SAMPLING_GROUPS
@@ -26,6 +28,8 @@ GROUPS: Mapping[str, Group] = {
     **IDENTIFIABILITY_GROUPS,
     **STRUCTURE_GROUPS,
     **REDUCTION_GROUPS,
+    **PREDICTION_GROUPS,
+    **DESIGN_GROUPS,
     **SAMPLING_GROUPS,
 }
 

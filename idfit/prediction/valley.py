@@ -1,0 +1,187 @@
+"""What a new measurement tells along a valley that profiles have found, where local information is blind.
+
+A side of a profile that is open ends in a point θ_e that fits nearly as well as the best fit although it lies
+far away. If θ_t is true, a new measurement m with noise σ tells the two apart by
+
+    spread = ½ ((m(θ_t) − m(θ_e))/σ)²,
+    gain   = ½ δᵀ (I + J C Jᵀ)⁻¹ δ,     δ = (m(θ_t) − m(θ_e))/σ,   J = ∇m(θ_e)/σ,
+
+C the covariance of the other parameters at θ_e with the target held: gain is what is left of the spread when
+the others have made up for the measurement as far as data, priors and bounds let them (to first order). The
+side closes once the objective at θ_e lies above the least one by the threshold.
+
+Sources: Raue et al. 2009, doi:10.1093/bioinformatics/btp358 (measure where the trajectories along a profile
+differ); Steiert, Raue, Timmer & Kreutz 2012, doi:10.1371/journal.pone.0040052.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from idfit.fisher.expansion import root_at
+from idfit.prediction.candidates import Wider
+from idfit.prediction.criteria import inverse_root
+from idfit.problem import Evaluation, Objective
+from idfit.results import SideStatus, Status
+
+#: where in a confidence set the truth may lie, beside the best fit: shares of the way from its lower end
+WITHIN = (1 / 3, 2 / 3)
+# a point that lies above the threshold by less than this share of it lies on it
+_AT_THRESHOLD = 1e-5
+
+
+@dataclass(frozen=True)
+class End:
+    """The outermost point of one side of a target's profile that still fits.
+
+    theta : (parameter,) of the narrower problem; rise : of the objective above the best fit; value : of the
+    target, on the scale of its profile.
+    """
+
+    theta: np.ndarray
+    rise: float
+    value: float
+    status: SideStatus
+
+    @property
+    def is_open(self) -> bool:
+        return not self.status.finite
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A point that is taken to be true, and by how much the objective lies above the best fit there.
+
+    target : whose profile it lies on; "" for the best fit. What other targets' ends differ by from it is not
+    theirs alone, so it says nothing about them.
+    """
+
+    label: str
+    theta: np.ndarray
+    rise: float
+    target: str = ""
+
+
+def threshold_of(profiles: xr.Dataset) -> float:
+    """The rise at the limits of the level that verdicts are of."""
+    return float(profiles["threshold"].values[-1])
+
+
+def path_inside(profiles: xr.Dataset, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values (step,), parameters (step, parameter) and rises (step,) of the part of the path that fits.
+
+    It is the piece around the best fit: further pieces of a confidence set are left out.
+    """
+    own = profiles.sel(profiled=target)
+    rise = own["objective"].values - float(own["objective"].values[int(own["start_step"])])
+    fits = rise <= threshold_of(profiles) * (1.0 + _AT_THRESHOLD)
+    start = int(own["start_step"])
+    low = start
+    while low > 0 and fits[low - 1]:
+        low -= 1
+    high = start
+    while high + 1 < len(fits) and fits[high + 1]:
+        high += 1
+    piece = slice(low, high + 1)
+    return own["value"].values[piece], own["theta"].values[piece], rise[piece]
+
+
+def ends_of(profiles: xr.Dataset, target: str) -> tuple[End, End]:
+    """Both ends of a target's profile, the lower one first."""
+    value, theta, rise = path_inside(profiles, target)
+    status = profiles["side_status"].sel(profiled=target).values[-1]
+    return (
+        End(theta[0], float(rise[0]), float(value[0]), SideStatus(int(status[0]))),
+        End(theta[-1], float(rise[-1]), float(value[-1]), SideStatus(int(status[1]))),
+    )
+
+
+def truths_of(profiles: xr.Dataset, targets: list[str]) -> list[Truth]:
+    """Points within the confidence sets of the targets: the truth is not known, only that it fits."""
+    found = []
+    for target in targets:
+        value, theta, rise = path_inside(profiles, target)
+        for share in WITHIN:
+            at = int(np.argmin(np.abs(value - (value[0] + share * (value[-1] - value[0])))))
+            found.append(
+                Truth(f"{target} at {share:.0%} of its interval", theta[at], float(rise[at]), target)
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What candidates tell one end of a valley from each truth, in sums that sets of candidates add up.
+
+    square : (truth, candidate) δᵀδ; vector : (truth, candidate, direction) Gᵀδ; matrix : (candidate,
+    direction, direction) GᵀG, with G = J S and C = S Sᵀ. needed : (truth,) gain from which on the side ends.
+    NaN where the end cannot be evaluated, whose fate is `status`.
+    """
+
+    square: np.ndarray
+    vector: np.ndarray
+    matrix: np.ndarray
+    needed: np.ndarray
+    status: Status
+
+    def spread(self) -> np.ndarray:
+        """(truth, candidate)"""
+        return 0.5 * self.square
+
+    def gains(self, chosen: list[int], replicates: int) -> np.ndarray:
+        """Gain (truth, candidate) of the set with each candidate added."""
+        matrix = self.matrix[chosen].sum(axis=0) + self.matrix
+        vector = self.vector[:, chosen].sum(axis=1)[:, None] + self.vector
+        square = self.square[:, chosen].sum(axis=1)[:, None] + self.square
+        values, axes = np.linalg.eigh(matrix)  # as good beside values so large that I is lost in rounding
+        along = np.einsum("tcd,cde->tce", vector, axes) ** 2
+        taken = np.sum(along / (1.0 + replicates * np.maximum(values, 0.0)), axis=-1)
+        return 0.5 * np.maximum(replicates * square - replicates**2 * taken, 0.0)
+
+
+def telling(
+    wider: Wider,
+    objective: Objective,
+    prior_root: np.ndarray,
+    sigma: np.ndarray,
+    at_truths: list[Evaluation | None],
+    end: End,
+    held: np.ndarray,
+    needed: np.ndarray,
+) -> Telling:
+    """What each candidate tells the end from the truths; NaN for those that are None.
+
+    objective : of the wider problem; prior_root : (row, parameter) what is known beside its data; sigma :
+    (row,) noise; held : (parameter,) gradient of the target at the end, all of the wider problem.
+    """
+    at_end = objective(wider.theta(end.theta), 1)
+    n, k = len(wider.candidates), len(held)
+    if at_end.status is not Status.OK or at_end.prediction_jacobian is None:
+        nothing = np.full((len(at_truths), n), math.nan)
+        shape = (len(at_truths), n, k - 1)
+        empty = np.zeros((n, k - 1, k - 1))
+        return Telling(nothing, np.full(shape, math.nan), empty, needed, at_end.status)
+    free = np.linalg.qr(held[:, None], mode="complete")[0][:, 1:]
+    n_rows, n_data = len(sigma), wider.rows[0].start
+    root = root_at(objective, at_end)
+    known = np.concatenate([root[:n_data], root[n_rows : n_rows + n_data], prior_root])
+    seen = (at_end.prediction_jacobian / sigma[:, None]) @ free @ inverse_root(known @ free)
+    moved = np.array([
+        np.full(n_rows, math.nan) if ev is None else difference(ev, at_end) / sigma for ev in at_truths
+    ])  # fmt: skip
+    return Telling(
+        np.array([[row[r] @ row[r] for r in wider.rows] for row in moved]),
+        np.array([[seen[r].T @ row[r] for r in wider.rows] for row in moved]),
+        np.array([seen[r].T @ seen[r] for r in wider.rows]),
+        needed,
+        Status.OK,
+    )
+
+
+def difference(a: Evaluation, b: Evaluation) -> np.ndarray:
+    """Difference (row,) of two predictions on the noise scale: what was measured cancels out."""
+    return a.residual * a.sigma - b.residual * b.sigma
