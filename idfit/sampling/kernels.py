@@ -13,6 +13,8 @@ from idfit.sampling.density import Density
 from idfit.sampling.ensemble import advance_ensemble, n_walkers_of
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import spread_positions
+from idfit.sampling.tempering import advance as advance_ladder
+from idfit.sampling.tempering import begin as begin_ladder
 
 State = dict[str, np.ndarray]
 
@@ -66,11 +68,42 @@ class EnsembleKernel:
         return advance_ensemble(density, state, n_steps, rng)
 
 
+@dataclass(frozen=True)
+class LadderKernel:
+    """Chains at `rungs` temperatures that exchange positions; one rung is adaptive Metropolis."""
+
+    rungs: int
+    warm_up: int = 1000
+    rounds: int = 6
+
+    def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
+        return state_of(begin_ladder(density, spread_positions(density, around, self.rungs, rng)))
+
+    def advance(
+        self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
+    ) -> dict[str, Any]:
+        made = advance_ladder(density, {f"state_{k}": v for k, v in state.items()}, n_steps, rng, adapting)
+        with np.errstate(invalid="ignore"):
+            rate = made["swap_accepted"] / np.maximum(made["swap_proposed"], 1)
+        return {name: value for name, value in made.items() if name.startswith("state_")} | {
+            "theta": made["theta"][:, None],
+            "lp": made["lp"][:, None],
+            "n_accepted": np.array([made["n_accepted"]]),
+            "n_evaluations": made["n_evaluations"],
+            "beta": made["beta"],
+            "swap_rate": np.append(rate, np.nan),
+        }
+
+
 def kernel_of(options: SampleOptions) -> Kernel:
     """The kernel of the sampler that the options name."""
     match options.sampler:
         case "emcee":
             return EnsembleKernel(options.walkers)
+        case "metropolis":
+            return LadderKernel(1)
+        case "tempering":
+            return LadderKernel(options.rungs)
     raise InputError(f"sampler {options.sampler!r} is not one that goes on step by step")
 
 

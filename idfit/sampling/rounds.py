@@ -20,8 +20,8 @@ from idfit.tasks import Runner, Task, seed_sequence
 
 #: stage of the random streams of samplers
 STAGE = 40
-# steps of the first block that is kept, per walker
-_FIRST = 400
+# steps of the first block that is kept, by all walkers of a superchain, and the fewest of each
+_FIRST, _FEWEST = 4000, 400
 # how much longer all blocks together may become from one round to the next
 _GROWTH = 3.0
 # autocorrelation times that are dropped at the beginning, but never more than half of the steps
@@ -100,7 +100,7 @@ def until_converged(
     blocks = _Blocks(objective, kernel, around, options, seed, runner, spent)
     _warm_up(blocks, kernel, options, told)
     rounds: list[list[dict]] = []
-    n_steps = _FIRST
+    n_steps = _FEWEST
     while True:
         before = int(spent.n_evaluations.sum())
         rounds.append(blocks.run(n_steps, adapting=False))
