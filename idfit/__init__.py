@@ -40,6 +40,7 @@ _HOME = {
     "bootstrap": "idfit.profiles",
     "sample": "idfit.sampling",
     "design": "idfit.prediction.design",
+    "predict": "idfit.prediction",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
     from idfit.prediction.design import design
+    from idfit.prediction import predict
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
     from idfit.reparameterization import prove, reparameterization_of, reparameterize

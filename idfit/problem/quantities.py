@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -62,8 +62,9 @@ class Extended:
     def row(self) -> int:
         return self.objective.plan.n_rows - 1
 
-    def aimed(self, z: float, sd: float) -> Objective:
-        """The objective that pulls the quantity to z with that strength (both on the quantity's scale)."""
+    def aimed(self, z: float, sd: float = math.nan) -> Objective:
+        """The objective that pulls the quantity to z with that strength (both on the quantity's scale); with
+        the noise of the row itself if sd is NaN."""
         floats, ints = self.objective.plan.floats.copy(), self.objective.plan.ints
         for section, value in ((layout.ROW_VALUE, z), (layout.ROW_SD, sd), (layout.ROW_CONSTANT, 0.0)):
             reals(ints, floats, section)[self.row] = value
@@ -83,19 +84,44 @@ class Extended:
         return np.full(len(theta), np.nan) if jacobian is None else jacobian[self.row]
 
 
-def extended(problem: Problem, name: str, quantity: Quantity, rtol: float, atol: float) -> Extended:
-    """The problem with a row for the quantity.
+def extended(
+    problem: Problem, name: str, quantity: Quantity, rtol: float, atol: float, noise: float | str = "1"
+) -> Extended:
+    """The problem with a row for the quantity, as a measurement with that noise (number or formula).
 
     Errors: `InputError` for a name in use, a formula with unknown names, a function of parameters with a
     state in it, a condition or copy that is not named, and a parameter that the data do not use.
     """
-    wider = build(_spec_with(problem, name, quantity, "1"))
-    if wider.parameters.names != problem.parameters.names:
-        new = [n for n in wider.parameters.names if n not in problem.parameters.names]
-        raise InputError(
-            f"{name} = {quantity.formula} uses {', '.join(new)}, which nothing that was measured depends on"
-        )
+    wider = _checked(problem, build(_spec_with(problem, name, quantity, noise)), quantity.formula)
     return Extended(wider, wider.objective(rtol, atol))
+
+
+def _checked(problem: Problem, wider: Problem, formula: str) -> Problem:
+    """The wider problem, unless it has parameters of its own."""
+    new = [n for n in wider.parameters.names if n not in problem.parameters.names]
+    if new:
+        raise InputError(f"{formula} uses {', '.join(new)}, which nothing that was measured depends on")
+    return wider
+
+
+def with_rows(
+    problem: Problem, asked: Sequence[tuple[str, Quantity]], noise: Mapping[str, float | str]
+) -> Problem:
+    """The problem with one more row for each (name, quantity), in their order behind the data.
+
+    Each name becomes an observable with the formula, the scale and the unit of its first quantity, and with
+    its entry in `noise`. Errors: as for `extended`.
+    """
+    wider = problem.spec
+    for name, quantity in asked:
+        if name not in wider.observables:
+            entry = _entry(wider, name, quantity, noise[name])
+            wider = wider.model_copy(update={"observables": {**wider.observables, name: entry}})
+        condition = _condition(problem, name, quantity, frozenset())
+        assert quantity.time is not None
+        table = _table_with(wider, name, condition, quantity.time, quantity)
+        wider = wider.model_copy(update={"measurements": table})
+    return _checked(problem, build(wider), ", ".join(dict.fromkeys(q.formula for _, q in asked)))
 
 
 def noise_of(problem: Problem, name: str, quantity: Quantity, theta: np.ndarray, rtol: float) -> float:
@@ -117,22 +143,26 @@ def noise_of(problem: Problem, name: str, quantity: Quantity, theta: np.ndarray,
 
 def _spec_with(problem: Problem, name: str, quantity: Quantity, noise: float | str) -> ProblemSpec:
     spec = problem.spec
-    expression = parse(quantity.formula)
+    names = names_in(parse(quantity.formula))
+    entry = _entry(spec, name, quantity, noise)
+    if quantity.time is None:
+        _check_parameters_only(spec, name, quantity, names)
+    condition = _condition(problem, name, quantity, names)
+    start = spec.conditions[condition].t0 if condition in spec.conditions else 0.0
+    table = _table_with(spec, name, condition, start if quantity.time is None else quantity.time, quantity)
+    return spec.model_copy(update={"observables": {**spec.observables, name: entry}, "measurements": table})
+
+
+def _entry(spec: ProblemSpec, name: str, quantity: Quantity, noise: float | str) -> ObservableSpec:
     _check_name(spec, name)
     like = spec.observables.get(quantity.formula)
-    if quantity.time is None:
-        _check_parameters_only(spec, name, quantity, names_in(expression))
-    condition = _condition(problem, name, quantity, names_in(expression))
-    start = spec.conditions[condition].t0 if condition in spec.conditions else 0.0
-    entry = ObservableSpec(
+    return ObservableSpec(
         formula=quantity.formula,
         noise=noise,
         transform=quantity.scale,
         unit=quantity.unit or None,
         per={} if like is None else like.per,
     )
-    table = _table_with(spec, name, condition, start if quantity.time is None else quantity.time, quantity)
-    return spec.model_copy(update={"observables": {**spec.observables, name: entry}, "measurements": table})
 
 
 def _check_name(spec: ProblemSpec, name: str) -> None:

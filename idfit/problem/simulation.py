@@ -56,7 +56,7 @@ def simulate(
             "observable": list(table.observable),
             "time": list(table.time),
             "replicate": list(table.replicate or [""] * len(table)),
-            "curve": [_label(problem, row) for row in range(len(table))],
+            "curve": [curve_label(problem, row) for row in range(len(table))],
         }
         variables |= {
             "prediction": ev.prediction,
@@ -74,7 +74,7 @@ def simulate(
     )
 
 
-def _label(problem: Problem, row: int) -> str:
+def curve_label(problem: Problem, row: int) -> str:
     """The curve that a measurement belongs to: its condition, with the copies of parameters that it reads."""
     spec, table, resolution = problem.spec, problem.spec.measurements, problem.resolution
     simulation = resolution.simulations[resolution.row_simulation[row]]
@@ -87,7 +87,8 @@ def _label(problem: Problem, row: int) -> str:
     return f"{simulation.condition} [{text}]" if text else simulation.condition
 
 
-def _grid(times: np.ndarray, t0: float, size: int) -> np.ndarray:
+def grid_between(times: np.ndarray, t0: float, size: int) -> np.ndarray:
+    """`size` times from t0 to the last of `times`, densest where these are."""
     anchors = np.unique(np.concatenate([[t0], times]))
     return np.interp(np.linspace(0, len(anchors) - 1, size), np.arange(len(anchors)), anchors)
 
@@ -109,7 +110,7 @@ def _curves_of(problem: Problem) -> list[_Curve]:
     found: dict[tuple[str, str], _Curve] = {}
     for row, name in enumerate(table.observable):
         # one row of the data stands for all of its curve, as it names gel, batch or subject
-        label, simulation = _label(problem, row), resolution.row_simulation[row]
+        label, simulation = curve_label(problem, row), resolution.row_simulation[row]
         noise_is_a_formula = bool(np.isnan(resolution.row_sd[row]))
         curve = _Curve(label, name, simulation, resolution.row_map[row], noise_is_a_formula)
         found.setdefault((label, name), curve)
@@ -172,7 +173,7 @@ def _grids(problem: Problem, simulations: list[int], times: np.ndarray | None) -
     if times is None:
         measured = [t[np.isfinite(t)] for t in (problem.plan.times[s] for s in simulations)]
         size = min(max(_GRID, max(map(len, measured), default=0)), _LONGEST_GRID)
-        return np.array([_grid(t, t0, size) for t, t0 in zip(measured, starts, strict=True)]).reshape(
+        return np.array([grid_between(t, t0, size) for t, t0 in zip(measured, starts, strict=True)]).reshape(
             len(simulations), size
         )
     times = np.asarray(times, dtype=float)

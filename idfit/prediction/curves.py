@@ -1,0 +1,153 @@
+"""What is predicted: observables and formulas, each in its conditions, at chosen times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from idfit.errors import InputError
+from idfit.problem import Problem, Quantity
+from idfit.problem.packing import distribution_of, transform_of
+from idfit.problem.simulation import curve_label, grid_between
+from idfit.spec.schema import NoiseColumn
+
+#: times of each curve if none are given
+N_TIMES = 16
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One observable or formula in one condition.
+
+    condition : its label, with the copies of parameters that are read; observable : its name; where : the
+    condition itself; tags : which copies; transform, distribution : of the noise; noise : a number or a
+    formula, None where there is none; sd : (times, standard deviations) of its measurements where the noise
+    is a column of the data.
+    """
+
+    condition: str
+    observable: str
+    formula: str
+    where: str
+    unit: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transform: str = "lin"
+    distribution: str = "normal"
+    noise: float | str | None = None
+    sd: tuple[np.ndarray, np.ndarray] | None = None
+
+    def quantity(self, time: float, scale: str = "lin") -> Quantity:
+        return Quantity(self.formula, time, self.where, scale, self.unit, self.tags)  # type: ignore[arg-type]
+
+    def sd_at(self, time: float) -> float:
+        """Where the noise is a column of the data, that of the measurement nearest in time; NaN elsewhere."""
+        if self.sd is None:
+            return math.nan
+        times, sd = self.sd
+        return float(sd[np.argmin(np.abs(times - time))])
+
+    @property
+    def scale(self) -> str:
+        """The scale of its noise as that of a profile; factors between logarithms do not matter to it."""
+        return "log" if self.transform == "log2" else self.transform
+
+
+def curves_of(problem: Problem, quantities: Sequence[str] | Mapping[str, str] | None) -> list[Curve]:
+    """The curves of all observables, of the named ones, or of formulas by name, in every condition.
+
+    Errors: `InputError` for a name that is no observable.
+    """
+    known = list(problem.spec.observables)
+    if quantities is None:
+        quantities = known
+    if not isinstance(quantities, Mapping):
+        for name in quantities:
+            if name not in known:
+                raise InputError(
+                    f"{name!r} was asked for; there are the observables {', '.join(known)}. A formula of "
+                    "states and observables needs a name, as {'ratio': 'pSTAT/STAT'}"
+                )
+        wanted = set(quantities)
+        return [curve for curve in _observed(problem) if curve.observable in wanted]
+    return [c for name, formula in quantities.items() for c in _formula_curves(problem, name, formula)]
+
+
+def _observed(problem: Problem) -> list[Curve]:
+    """Curves that the data lie on, and those of observables that could be measured beside them."""
+    spec, table, resolution = problem.spec, problem.spec.measurements, problem.resolution
+    found: dict[tuple[str, str], Curve] = {}
+    for row, name in enumerate(table.observable):
+        if resolution.simulations[resolution.row_simulation[row]].steady:
+            continue
+        label = curve_label(problem, row)
+        if (label, name) not in found:
+            found[label, name] = _curve(problem, name, label, table.condition[row], _tags(problem, row))
+    for simulation, name in resolution.observable_map:
+        at = resolution.simulations[simulation]
+        if (at.label, name) not in found and not at.steady:
+            found[at.label, name] = _curve(problem, name, at.label, at.condition, dict(at.copies))
+    labels = list(dict.fromkeys(label for label, _ in found))
+    return [found[label, name] for label in labels for name in spec.observables if (label, name) in found]
+
+
+def _tags(problem: Problem, row: int) -> dict[str, str]:
+    table = problem.spec.measurements
+    tags = {column: values[row] for column, values in table.columns.items()}
+    return tags | ({"replicate": table.replicate[row]} if table.replicate else {})
+
+
+def _curve(problem: Problem, name: str, label: str, condition: str, tags: Mapping[str, str]) -> Curve:
+    observable = problem.spec.observables[name]
+    noise, sd = observable.noise, None
+    if isinstance(noise, NoiseColumn):
+        noise, sd = None, _measured_sd(problem, name, label)
+    return Curve(
+        label, name, name, condition, observable.unit or "", tags, transform_of(observable),
+        distribution_of(observable), noise, sd,
+    )  # fmt: skip
+
+
+def _measured_sd(problem: Problem, name: str, label: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Times and standard deviations of the curve's measurements; of all of the observable if it has none."""
+    table, given = problem.spec.measurements, problem.resolution.row_sd
+    rows = [r for r, n in enumerate(table.observable) if n == name and np.isfinite(given[r])]
+    own = [r for r in rows if curve_label(problem, r) == label] or rows
+    return (np.array(table.time)[own], np.array(given)[own]) if own else None
+
+
+def _formula_curves(problem: Problem, name: str, formula: str) -> list[Curve]:
+    """A formula in every condition; where copies of parameters split a condition, in each of them."""
+    simulations = [s for s in problem.resolution.simulations if not s.steady]
+    return [Curve(s.label, name, formula, s.condition, tags=dict(s.copies)) for s in simulations]
+
+
+def times_of(
+    problem: Problem, curves: Sequence[Curve], times: Sequence[float] | np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """All times (time,), and which of them each curve is asked for, (curve, time).
+
+    Without times each curve has `N_TIMES` between its start and the last measurement of its condition,
+    densest where the data are. Errors: `InputError` for times that are none or lie before a start.
+    """
+    start = {s.condition: s.t0 for s in problem.resolution.simulations if not s.steady}
+    if times is not None:
+        given = np.unique(np.asarray(times, dtype=float))
+        if not len(given) or not np.isfinite(given).all():
+            raise InputError("times of predictions are finite numbers, and at least one")
+        if (late := max((start[c.where] for c in curves), default=given[0])) > given[0]:
+            raise InputError(f"time {given[0]:g} was asked for; a condition starts at {late:g}")
+        return given, np.ones((len(curves), len(given)), dtype=bool)
+    own = [_default_times(problem, curve, start[curve.where]) for curve in curves]
+    union = np.unique(np.concatenate(own)) if own else np.empty(0)
+    return union, np.array([np.isin(union, t) for t in own]).reshape(len(curves), len(union))
+
+
+def _default_times(problem: Problem, curve: Curve, start: float) -> np.ndarray:
+    table = problem.spec.measurements
+    measured = np.array(table.time, dtype=float)
+    here = np.array([c == curve.where for c in table.condition]) & np.isfinite(measured)
+    anchors = measured[here] if here.any() else measured[np.isfinite(measured)]
+    return np.unique(grid_between(anchors, start, N_TIMES))
