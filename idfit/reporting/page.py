@@ -19,6 +19,7 @@ from idfit.reporting import (
     numerals,
     page_change,
     page_identifiability,
+    page_posterior,
     page_structure,
     reading,
     summary,
@@ -72,6 +73,7 @@ def render_report(study: xr.DataTree, drawn: Iterable[Drawing] | None = None) ->
             **_what_was_computed(study),
             **page_identifiability.context(study),
             **page_structure.context(study),
+            **page_posterior.context(study),
             **page_change.context(study),
             pictures=pictures,
         )

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import xarray as xr
 
-from idfit.reporting import numerals, page_structure, reading, structural, verdicts
+from idfit.reporting import numerals, page_posterior, page_structure, reading, structural, verdicts
 from idfit.reporting.figures import profiles as profile_figure
 from idfit.reporting.figures import style
 from idfit.reporting.figures.agreement import method_words
@@ -26,12 +26,14 @@ def context(study: xr.DataTree) -> dict:
     functions = reading.read_profiles(study, "function_profiles")
     parameters = [] if found is None else found.profiles
     equations, combined = reading.read_structure(study), reading.read_combinations(study)
-    opinions = page_structure.opinions(study)
+    opinions, drawn = page_structure.opinions(study), page_posterior.intervals(study)
     return {
         "verdicts": [
             _verdict(p, structural.instead_words(p.name, equations, combined), opinions.get(p.name, ""))
+            | {"posterior": drawn.get(p.name)}
             for p in parameters
         ],
+        "posterior_level": page_posterior.level_words(study) if drawn else "",
         "verdict_level": verdicts.level_words(parameters[0].prob) if parameters else "",
         "functions": [] if functions is None else [_verdict(p) for p in functions.profiles],
         "function_level": "" if functions is None else verdicts.level_words(functions.profiles[0].prob),

@@ -55,7 +55,7 @@ def draws(seed: int = 11) -> np.ndarray:
 def two_modes(seed: int = 12) -> np.ndarray:
     """Ensembles that stay in the mode where they began: one in the left one, three in the right one."""
     theta = draws(seed)
-    theta[: WALKERS, :, 6] -= 12 * ERROR[6]
+    theta[:WALKERS, :, 6] -= 12 * ERROR[6]
     return theta
 
 

@@ -93,8 +93,8 @@ def drawings(study: xr.DataTree) -> Iterator[Drawing]:
         yield Drawing("change", "change", change.plot_change(study), change.change_caption(study))
     yield from _of_profiles(study)
     yield from _of_information(study)
-    yield from _of_pages(study)
-    yield from _of_chains(study)
+    yield from of_pages(study)
+    yield from of_chains(study)
 
 
 def _of_profiles(study: xr.DataTree) -> Iterator[Drawing]:
@@ -121,15 +121,15 @@ def _of_information(study: xr.DataTree) -> Iterator[Drawing]:
         yield Drawing("fisher", "correlation", figure, correlation.correlation_caption(study))
 
 
-def _of_pages(study: xr.DataTree) -> Iterator[Drawing]:
-    """Figures whose pages are lists of positions."""
+def of_pages(study: xr.DataTree, sections: Sequence[str] = SECTIONS) -> Iterator[Drawing]:
+    """Figures of these sections whose pages are lists of positions."""
     for section, find, draw, describe in (
         ("pairs", pairs.pair_pages, pairs.plot_pairs, pairs.pairs_caption),
         ("agreement", agreement.agreement_pages, agreement.plot_agreement, agreement.agreement_caption),
         ("bootstrap", bootstrap.bootstrap_pages, bootstrap.plot_bootstrap, bootstrap.bootstrap_caption),
         ("posterior", marginals.marginal_pages, marginals.plot_marginals, marginals.marginals_caption),
     ):
-        pages = find(study)
+        pages = find(study) if section in sections else []
         for i, which in enumerate(pages):
             caption = describe(study, i, len(pages))
             yield Drawing(
@@ -137,7 +137,8 @@ def _of_pages(study: xr.DataTree) -> Iterator[Drawing]:
             )
 
 
-def _of_chains(study: xr.DataTree) -> Iterator[Drawing]:
+def of_chains(study: xr.DataTree) -> Iterator[Drawing]:
+    """Of a posterior: pairs if it has converged, and what shows whether it has."""
     if corner.has_corner(study):
         yield Drawing("posterior", "corner", corner.plot_corner(study), corner.corner_caption(study))
     if chains.has_chains(study):

@@ -251,7 +251,7 @@ def _ticks(axis: Axis, low: float, high: float) -> list[float]:
     """At most three values that are round in natural units."""
     if not axis.is_logarithmic or high - low < 0.7:
         decades = 10.0 ** np.array([low, high]) if axis.is_logarithmic else np.array([low, high])
-        ticks = MaxNLocator(3).tick_values(*decades)
+        ticks = np.asarray(MaxNLocator(3).tick_values(*decades))
         return [float(t) for t in shown(axis, ticks[ticks > 0] if axis.is_logarithmic else ticks)]
     first, last = int(np.floor(low)), int(np.ceil(high))
     digits = (1.0, 2.0, 5.0) if high - low < 1.2 else (1.0, 3.0) if high - low < 2.0 else (1.0,)

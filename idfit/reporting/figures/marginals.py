@@ -60,7 +60,8 @@ def _draw(
     limits = multiples.value_range(axis, np.quantile(found.draws[i], [0.001, 0.999]), _MARGIN)
     multiples.value_axis(axes, "x", axis, limits)
     # no bin reaches beyond a bound, where there is nothing
-    edges = np.linspace(*shown(axis, np.clip(limits, *_known(bounds))), _BINS + 1)
+    first, last = shown(axis, np.clip(limits, *_known(bounds)))
+    edges = np.linspace(float(first), float(last), _BINS + 1)
     marks: dict[str, Line2D | Patch] = {}
     if found.converged:
         heights = density(found.drawn(i), edges)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import xarray as xr
 
-from idfit.reporting.summary import companions, fit, identifiability, structure
+from idfit.reporting.summary import companions, fit, identifiability, posterior, structure
 from idfit.reporting.summary.remark import Remark
 
 
 def paragraph(study: xr.DataTree) -> str:
     """What was done and found, with its numbers, in a few sentences."""
-    said = (*fit.sentences(study), structure.sentence(study), identifiability.sentence(study))
+    said = (
+        *fit.sentences(study),
+        structure.sentence(study),
+        identifiability.sentence(study),
+        posterior.sentence(study),
+    )
     return " ".join(s for s in said if s)
 
 
@@ -19,6 +24,7 @@ def remarks(study: xr.DataTree) -> list[Remark]:
     found = [
         *structure.remarks(study),
         *identifiability.profile_remarks(study),
+        *posterior.remarks(study),
         *fit.fit_remarks(study),
         *companions.companion_remarks(study),
     ]

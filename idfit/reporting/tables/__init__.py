@@ -28,6 +28,7 @@ from idfit.reporting.tables.identifiability import (
     interval_table,
     verdict_table,
 )
+from idfit.reporting.tables.posterior import PosteriorRow, SuperchainRow, posterior_table, superchain_table
 
 __all__ = [
     "AgreementRow",
@@ -38,8 +39,10 @@ __all__ = [
     "IntervalRow",
     "OptimumRow",
     "ParameterRow",
+    "PosteriorRow",
     "StartRow",
     "StatisticRow",
+    "SuperchainRow",
     "VerdictRow",
     "agreement_table",
     "bootstrap_table",
@@ -50,9 +53,11 @@ __all__ = [
     "interval_table",
     "optimum_table",
     "parameter_table",
+    "posterior_table",
     "start_table",
     "statistics_table",
     "status_words",
+    "superchain_table",
     "verdict_table",
     "write_tables",
 ]

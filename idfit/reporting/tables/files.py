@@ -14,7 +14,7 @@ import xarray as xr
 
 from idfit.errors import StorageError
 from idfit.reporting import reading
-from idfit.reporting.tables import identifiability, points, structure
+from idfit.reporting.tables import identifiability, points, posterior, structure
 from idfit.reporting.tables.fit import (
     data_table,
     fate_table,
@@ -32,7 +32,8 @@ def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Pat
     ``parameters``, ``starts``, ``optima``, ``fates``, ``statistics``, ``data``, ``measurements``;
     ``verdicts``, ``intervals``, ``profiles``, ``function_profiles``; ``fisher``, ``eigenvalues``,
     ``correlation``, ``curvature``; ``profiles_2d``, ``identifiability_test``, ``bootstrap``,
-    ``bootstrap_replicates``, ``agreement``; ``structure``, ``combinations``, ``symmetries``,
+    ``bootstrap_replicates``, ``agreement``; ``posterior``, ``superchains``; ``structure``,
+    ``combinations``, ``symmetries``,
     ``reparameterization``.
     """
     tables = {
@@ -56,6 +57,8 @@ def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Pat
         "bootstrap": _cells(identifiability.bootstrap_table(study)),
         "bootstrap_replicates": points.replicate_cells(study),
         "agreement": _cells(identifiability.agreement_table(study)),
+        "posterior": _cells(posterior.posterior_table(study)),
+        "superchains": _cells(posterior.superchain_table(study)),
         "structure": _cells(structure.structure_table(study)),
         "combinations": _cells(structure.combination_table(study)),
         "symmetries": _cells(structure.symmetry_table(study)),
