@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from idfit.formats.load import load
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
-    from idfit.prediction.design import design
     from idfit.prediction import predict
+    from idfit.prediction.design import design
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
     from idfit.reparameterization import prove, reparameterization_of, reparameterize
