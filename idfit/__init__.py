@@ -41,6 +41,9 @@ _HOME = {
     "sample": "idfit.sampling",
     "design": "idfit.prediction.design",
     "predict": "idfit.prediction",
+    "residual_diagnostics": "idfit.prediction",
+    "compare": "idfit.prediction",
+    "likelihood_ratio": "idfit.prediction",
     "run": "idfit.study.pipeline",
     "resume": "idfit.study.pipeline",
     "open_study": "idfit.study.store",
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
     from idfit.formats.load import load
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
-    from idfit.prediction import predict
+    from idfit.prediction import compare, likelihood_ratio, predict, residual_diagnostics
     from idfit.prediction.design import design
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions

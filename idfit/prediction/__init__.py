@@ -1,5 +1,7 @@
 """What a fitted model predicts, whether it fits, and which of several models does better."""
 
+from idfit.prediction.comparison import compare, likelihood_ratio
+from idfit.prediction.diagnostics import residual_diagnostics
 from idfit.prediction.predict import predict
 
-__all__ = ["predict"]
+__all__ = ["compare", "likelihood_ratio", "predict", "residual_diagnostics"]
