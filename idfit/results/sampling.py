@@ -24,6 +24,7 @@ SAMPLING_GROUPS: Mapping[str, Group] = {
             "ci_bound": BOUND,
             "superchain": count("superchain", "independent ensemble, or chain"),
             "fate": text("fate", "reason for which evaluations failed"),
+            "prior_level": number("prior_level", "probability of a quantile of the prior"),
             "rung": count("rung", "temperature of a ladder; 0 is the posterior"),
         },
         variables={
@@ -45,6 +46,9 @@ SAMPLING_GROUPS: Mapping[str, Group] = {
             ),
             "limited_by": code(
                 "parameter ci_bound", "what ends the interval", Limit, int(Limit.UNDETERMINED)
+            ),
+            "prior_quantile": number(
+                "parameter prior_level", "quantile of the prior within the bounds", _NATURAL, optional=True
             ),
             "acceptance": number("superchain", "share of proposals accepted"),
             "n_stuck": count("superchain", "walkers that hardly move"),

@@ -67,12 +67,27 @@ def prior_variance(density: Density) -> np.ndarray:
     return np.minimum(box, spread)
 
 
+def prior_quantiles(density: Density, levels: np.ndarray) -> np.ndarray:
+    """(parameter, level) quantiles of each prior within the bounds, estimation scale."""
+    space = density.objective.parameters
+    low, high = space.lower_scaled, space.upper_scaled
+    return np.array(
+        [
+            low[k] + levels * (high[k] - low[k]) if prior is None else _quantiles(space, k, prior, levels)
+            for k, prior in enumerate(space.prior)
+        ]
+    )
+
+
 def _variance(space: ParameterSpace, k: int, prior: Prior) -> float:
-    levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
+    return float(np.var(_quantiles(space, k, prior, (np.arange(_LEVELS) + 0.5) / _LEVELS)))
+
+
+def _quantiles(space: ParameterSpace, k: int, prior: Prior, levels: np.ndarray) -> np.ndarray:
     values = replace(prior, within_bounds=True).quantile(levels, *space.bounds_on(k, prior))
     if prior.on == "natural":
         values = np.array([scaled(SCALES.index(space.scale[k]), float(v)) for v in values])
-    return float(np.var(values))
+    return values
 
 
 def covariance_at(density: Density, theta: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from idfit.results.sampling import draws_dataset, fates
 from idfit.sampling.density import Density
 from idfit.sampling.kernels import kernel_of
 from idfit.sampling.options import SampleOptions
-from idfit.sampling.positions import anchors, prior_variance
+from idfit.sampling.positions import anchors, prior_quantiles, prior_variance
 from idfit.sampling.rounds import STAGE, Drawn, until_converged
 from idfit.sampling.summary import contraction, data_share, limited_by, moments
 from idfit.tasks import Runner, Task, seed_sequence
@@ -26,6 +26,8 @@ from idfit.tasks import Runner, Task, seed_sequence
 # draws at which the likelihood of each measurement, and at which the information of the data is taken
 _LOOKED_AT, _INFORMED = 1000, 40
 _CHUNK = 250
+# of the quantiles of priors that are kept, to draw them beside the posterior
+_PRIOR_LEVELS = np.linspace(0.0025, 0.9975, 200)
 
 
 def sample(
@@ -98,7 +100,7 @@ def sample(
     }
     return xr.DataTree.from_dict(
         _draws(problem, drawn, back)
-        | {"sampling": _sampling(problem, drawn, back["information"], prior_variance(density), levels, attrs)}
+        | {"sampling": _sampling(problem, drawn, back["information"], density, levels, attrs)}
     )
 
 
@@ -194,7 +196,7 @@ def _sampling(
     problem: Problem,
     drawn: Drawn,
     information: np.ndarray,
-    prior_variance: np.ndarray,
+    density: Density,
     levels: np.ndarray,
     attrs: dict[str, Any],
 ) -> xr.Dataset:
@@ -202,7 +204,7 @@ def _sampling(
     theta = drawn.theta.reshape(-1, len(space))
     found = moments(space.to_natural(drawn.theta), levels)
     share = data_share(theta, information)
-    found |= {"contraction": contraction(theta, prior_variance), "data_share": share}
+    found |= {"contraction": contraction(theta, prior_variance(density)), "data_share": share}
     limits = limited_by(theta, space, share, information)
     if drawn.diagnosis.reason:  # what has not converged makes no claim
         found = {name: np.full_like(values, np.nan) for name, values in found.items()}
@@ -223,6 +225,7 @@ def _sampling(
             "ess_tail": drawn.diagnosis.ess_tail,
             "autocorrelation_time": drawn.autocorrelation_time,
             "limited_by": limits,
+            "prior_quantile": space.to_natural(prior_quantiles(density, _PRIOR_LEVELS).T).T,
             "acceptance": drawn.accepted,
             "n_stuck": drawn.diagnosis.n_stuck,
             "n_evaluations": drawn.n_evaluations,
@@ -233,6 +236,7 @@ def _sampling(
             "unit": list(space.unit),
             "scale": list(space.scale),
             "ci_prob": levels,
+            "prior_level": _PRIOR_LEVELS,
             "fate": np.array(labels, dtype=np.str_),
         },
         attrs,

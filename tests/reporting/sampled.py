@@ -15,6 +15,7 @@ from tests.reporting.determined import CENTRE, ERROR, PARAMETERS, SCALES, UNITS,
 
 SUPERCHAINS, WALKERS, DRAWS, THIN = 4, 6, 250, 5
 SLOWNESS = 0.6  # of the autoregression
+LEVELS = np.linspace(0.005, 0.995, 100)  # of the quantiles of the uniform priors
 BANANA, PARTNER = 0, 2
 #: parameters that no data limit below, above, on either side; the first has a prior of its own
 OPEN_BELOW, OPEN_ABOVE, FREE = 1, 4, 5
@@ -105,8 +106,14 @@ def log_likelihood(theta: np.ndarray, n: int = 5) -> tuple[xr.Dataset, xr.Datase
     few = theta[:, ::10]
     terms = -0.5 * ((few[..., :1] - CENTRE[0]) / ERROR[0] + np.arange(n) / 3) ** 2
     coords = {"chain": np.arange(len(theta)), "draw": THIN * np.arange(DRAWS)[::10]}
-    likelihood = xr.Dataset({"measurement": (("chain", "draw", "measurement"), terms)}, coords)
-    return likelihood, xr.Dataset({"measurement": ("measurement", np.arange(n) * 1.5)})
+    likelihood = xr.Dataset({"value": (("chain", "draw", "measurement"), terms)}, coords)
+    return likelihood, xr.Dataset({"value": ("measurement", np.arange(n) * 1.5)})
+
+
+def prior_quantiles(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(parameter, level) of uniform priors, natural scale."""
+    with np.errstate(over="ignore"):  # of the power that a linear parameter does not take
+        return natural(low + LEVELS[:, None] * (high - low)).T
 
 
 def sampling(theta: np.ndarray, converged: bool = True, names: tuple[str, ...] = PARAMETERS) -> xr.Dataset:
@@ -125,22 +132,28 @@ def sampling(theta: np.ndarray, converged: bool = True, names: tuple[str, ...] =
         limited[8, 0] = Limit.DOMAIN
     spread = natural(flat).std(axis=0)
     contraction = 1 - flat.var(axis=0) / ((high - low) ** 2 / 12)
+    claims = {
+        "mean": natural(flat).mean(axis=0),
+        "sd": spread,
+        "median": np.median(natural(flat), axis=0),
+        "interval": np.moveaxis(ends, -1, 0),
+        "mcse_mean": spread / np.sqrt(ess),
+        "mcse_sd": spread / np.sqrt(2 * ess),
+        "contraction": contraction,
+        "data_share": np.clip(contraction, 0.0, 1.0),
+    }
+    if not converged:
+        claims = {name: np.full_like(values, np.nan) for name, values in claims.items()}
     return dataset(
         "sampling",
-        {
-            "mean": natural(flat).mean(axis=0),
-            "sd": spread,
-            "median": np.median(natural(flat), axis=0),
-            "interval": np.moveaxis(ends, -1, 0),
+        claims
+        | {
             "rhat": rhat,
             "ess_bulk": ess,
             "ess_tail": 0.8 * ess,
-            "mcse_mean": spread / np.sqrt(ess),
-            "mcse_sd": spread / np.sqrt(2 * ess),
             "autocorrelation_time": np.full(len(names), THIN * (1 + SLOWNESS) / (1 - SLOWNESS)),
-            "contraction": contraction,
-            "data_share": np.clip(contraction, 0.0, 1.0),
             "limited_by": limited,
+            "prior_quantile": prior_quantiles(low, high),
             "acceptance": [0.31, 0.29, 0.33, 0.30],
             "n_stuck": [0, 1, 0, 0],
             "n_evaluations": [30_000] * SUPERCHAINS,
@@ -152,6 +165,7 @@ def sampling(theta: np.ndarray, converged: bool = True, names: tuple[str, ...] =
             "unit": list(UNITS),
             "ci_prob": determined.PROBS,
             "superchain": np.arange(SUPERCHAINS),
+            "prior_level": LEVELS,
             "fate": [Status.STEP_TOO_SMALL.label],
         },
         {

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.patches import Polygon
+from scipy import stats
 
 from idfit.reporting import figures, reading, render_report, summary, write_tables
-from idfit.reporting.figures import Drawing, catalogue, chains, corner, style
-from idfit.reporting.figures.marginals import density
+from idfit.reporting.figures import Drawing, catalogue, chains, corner, marginals, style
+from idfit.reporting.figures.marginals import density, prior_density
 from idfit.reporting.posterior import comes_from, given_words, why_no_claim
 from idfit.reporting.tables import posterior_table, superchain_table
 from idfit.results import Limit
@@ -137,7 +138,7 @@ def test_marginals_have_interval_profile_and_bounds(good):
         assert bar.get_xdata() == pytest.approx(found.limits(PARAMETERS.index(name)))
         assert axes.get_xscale() == ("linear" if name == "sd_rSTAT5A_rel" else "log")
     profile = reading.read_profiles(good).of("k_exp_homo")
-    curve = max(panels["k_exp_homo"].lines, key=lambda line: len(line.get_xdata()))
+    curve = next(line for line in panels["k_exp_homo"].lines if line.get_color() == marginals.PROFILE)
     ratio = curve.get_ydata() / np.exp(-profile.delta / 2)
     assert ratio == pytest.approx(ratio[0])  # exp(−Δ), Δ the rise of the objective
     dotted = [line for line in panels["k_phos"].lines if line.get_linestyle() == ":"]
@@ -155,17 +156,23 @@ def test_marginals_show_superchains_apart_and_no_interval(bad):
 
 
 def test_the_prior_is_drawn_as_a_density_of_the_axis(good):
-    ds = good["sampling"].to_dataset()
-    value = np.tile(10.0 ** np.linspace(-3, 0, 7), (len(PARAMETERS), 1))
-    prior = ds.assign(
-        prior_value=(("parameter", "prior_point"), value),
-        prior_density=(("parameter", "prior_point"), np.full_like(value, 0.25)),
+    axes = figures.plot_marginals(good, [2, 8]).axes
+    for k, panel in zip((2, 8), axes, strict=True):
+        ((x, y),) = [line.get_data() for line in panel.lines if line.get_linestyle() == "--"]
+        low, high = (bound[k] for bound in sampled.bounds())
+        x = x if k == 8 else np.log10(x)
+        assert (x.min(), x.max()) == pytest.approx((low, high), abs=0.02 * (high - low))
+        assert y == pytest.approx(np.full(len(y), 1 / (high - low)))  # uniform, per decade or per unit
+
+
+def test_a_normal_prior_is_a_bell(good):
+    found = reading.read_posterior(good)
+    level = np.linspace(0.02, 0.98, 400)
+    quantiles = np.tile(10 ** (0.2 * stats.norm.ppf(level) + 1.0), (len(PARAMETERS), 1))
+    x, y = prior_density(
+        reading.Posterior(**vars(found) | {"prior_quantile": quantiles, "prior_level": level}), 2
     )
-    study = good.copy()
-    study["sampling"] = xr.DataTree(prior)
-    axes = figures.plot_marginals(study).axes[2]
-    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
-    assert [line.get_ydata().tolist() for line in dashed] == [[0.25] * 7]
+    assert y == pytest.approx(stats.norm.pdf(x, 1.0, 0.2), rel=0.01)
 
 
 def test_corner_shows_the_open_and_the_linked_parameters(good):

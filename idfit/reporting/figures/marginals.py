@@ -138,17 +138,21 @@ def _draw_profile(axes: Axes, profile: Profile | None, top: float) -> dict[str, 
     return {"profile": Line2D([], [], color=PROFILE, linewidth=1.2, label="profile, exp(−Δ)")}
 
 
+def prior_density(found: Posterior, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values of an axis and the density of the prior between two of its quantiles, per unit of the axis."""
+    values = shown(found.parameters[i], found.prior_quantile[i])
+    middle, width = (values[1:] + values[:-1]) / 2, np.diff(values)
+    good = np.isfinite(middle) & (width > 0)
+    return middle[good], np.diff(found.prior_level)[good] / width[good]
+
+
 def _draw_prior(axes: Axes, found: Posterior, i: int) -> dict[str, Line2D | Patch]:
-    value, height = found.prior_value[i], found.prior_density[i]
-    known = np.isfinite(value) & np.isfinite(height)
-    if not known.any():
+    x, y = prior_density(found, i)
+    if not len(x):
         return {}
-    # densities are per unit of the estimation scale; the axis counts decades
-    factor = np.log(10) if found.parameters[i].scale == "log" else 1.0
-    axes.plot(
-        value[known], factor * height[known], color=PRIOR, linewidth=1.1, linestyle=(0, (4, 2)), zorder=4
-    )
-    return {"prior": Line2D([], [], color=PRIOR, linewidth=1.1, linestyle=(0, (4, 2)), label="prior")}
+    look = {"color": PRIOR, "linewidth": 1.1, "linestyle": (0, (4, 2))}
+    axes.plot(natural(found.parameters[i], x), y, zorder=4, **look)
+    return {"prior": Line2D([], [], label="prior", **look)}
 
 
 def _draw_bounds(axes: Axes, bounds: tuple[float, float]) -> dict[str, Line2D | Patch]:
@@ -178,6 +182,6 @@ def marginals_caption(study: xr.DataTree | xr.Dataset, page: int, n_pages: int) 
             " The profile is drawn as high as the density: there the others are refitted, not integrated "
             "out, so the two differ where many values of the others go with one value of this parameter."
         )
-    if np.isfinite(found.prior_density).any():
+    if found.prior_quantile.size:
         text += " Where the density follows the prior, the data say nothing."
     return text

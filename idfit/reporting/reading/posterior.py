@@ -41,8 +41,8 @@ class Posterior:
     n_stuck: np.ndarray
     n_evaluations: np.ndarray
     failures: dict[str, int]  # evaluations that failed, by reason
-    prior_value: np.ndarray  # (parameter, point), natural scale
-    prior_density: np.ndarray  # per unit of the estimation scale
+    prior_quantile: np.ndarray  # (parameter, prior_level), natural scale
+    prior_level: np.ndarray
     converged: bool
     reason: str
     sampler: str
@@ -148,8 +148,8 @@ def read_posterior(study: xr.DataTree | xr.Dataset) -> Posterior | None:
         n_stuck=numbers(ds, "n_stuck", ("superchain",), -1),
         n_evaluations=numbers(ds, "n_evaluations", ("superchain",), -1),
         failures=_failures(ds),
-        prior_value=numbers(ds, "prior_value", ("parameter", "prior_point")),
-        prior_density=numbers(ds, "prior_density", ("parameter", "prior_point")),
+        prior_quantile=numbers(ds, "prior_quantile", ("parameter", "prior_level")),
+        prior_level=numbers(ds, "prior_level", ("prior_level",)),
         converged=scalar(ds, "converged") == 1,
         reason=attribute(ds, "reason"),
         sampler=attribute(ds, "sampler"),
