@@ -26,12 +26,12 @@ STAGE = 70
 class Setting:
     """The chosen measurements as rows of a problem, and how its simulations are fitted and profiled.
 
-    starts : (start, parameter) of the narrower problem, from which each refit sets out beside the truth.
+    best : (parameter,) best fit of the narrower problem, from which each refit sets out, and from the truth.
     """
 
     wider: Wider
     targets: list[Target]
-    starts: np.ndarray
+    best: np.ndarray
     ci_prob: float
     rtol: float
     atol: float
@@ -87,21 +87,22 @@ def _one(
         own = objective.with_values(values)
     except InputError:  # noise so large that a draw is beyond any number
         return {"status": int(Status.OBSERVABLE_NOT_FINITE)}
-    starts = [theta, *(wider.theta(start) for start in setting.starts)]
+    best = wider.theta(setting.best)
+    starts = [theta] if np.array_equal(theta, best) else [theta, best]
     fits = [trust_region(own, start, LocalOptions(), stop) for start in starts]
-    best = min(fits, key=lambda f: f.objective)
-    if not best.status.usable:
-        return {"status": int(best.status)}
+    found = min(fits, key=lambda f: f.objective)
+    if not found.status.usable:
+        return {"status": int(found.status)}
     data = table.model_copy(update={"value": tuple(values.tolist())})
     problem = Problem(wider.problem.spec.model_copy(update={"measurements": data}))
     profiles = profiles_of(
-        problem, _renewed(problem, setting), best.theta, setting.ci_prob, setting.rtol, setting.atol,
-        setting.seed, Runner(stop=stop),
+        problem, _renewed(problem, setting), found.theta, setting.ci_prob, setting.rtol, setting.atol,
+        setting.seed, Runner(stop=stop), "endpoints",
     )  # fmt: skip
     names = [t.name for t in setting.targets]
     natural = profiles.sel(space="natural", profiled=names)
     return {
-        "status": int(best.status),
+        "status": int(found.status),
         "interval": natural["interval"].values[:, -1],
         "side_status": profiles["side_status"].sel(profiled=names).values[:, -1].astype(np.int64),
         "estimate": natural["estimate"].values,

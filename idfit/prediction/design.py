@@ -92,9 +92,9 @@ def design(
     observable with its formula and noise. times : the grid. target : names of parameters or formulas, or
     quantities by name; if None the parameters whose profiles are open, else all. criterion : ``D``, ``A``,
     ``E`` of the targets, each in its own unit (a factor e, or its size), or ``single`` (the first). n_new :
-    size of the proposed set; replicates : how often each candidate is measured. method : ``valley`` ranks by the mean
-    of gain/(gain + needed) over open sides and truths, ``both`` does so where the profiles are open, and else
-    by the information. check : whether the proposal is tried on `n_simulations` simulated data sets for each
+    size of the proposed set; replicates : how often each candidate is measured. method : ``valley`` ranks by
+    the mean of gain/(gain + needed) over open sides and truths, ``both`` does so where the profiles are open,
+    and else by the information. check : whether the proposal is tried on `n_simulations` simulated data sets for each
     truth.
 
     Returns a dataset of the group ``design``. Errors: `InputError` for names, times, noise and options;
@@ -128,8 +128,7 @@ def design(
     if check:
         again = widened(problem, spec, [grid[i] for i in chosen for _ in range(replicates)])
         ci = float(profiles["ci_prob"].values[-1]) if profiles is not None else ci_prob
-        starts = np.concatenate([start.theta[None], start.optima])
-        setting = Setting(again, targets, starts, ci, start.rtol, start.atol, start.seed)
+        setting = Setting(again, targets, start.theta, ci, start.rtol, start.atol, start.seed)
         variables |= simulated(setting, truths, n_simulations, runner)
     return _dataset(problem, local, targets, truths, variables, {
         "criterion": criterion,
@@ -141,6 +140,20 @@ def design(
         "rtol": start.rtol,
         "atol": start.atol,
     })  # fmt: skip
+
+
+def check_design(
+    problem: Problem,
+    target: Given,
+    observables: Mapping[str, Any],
+    conditions: Mapping[str, Any],
+    times: Sequence[float] | None,
+    rtol: float = 1e-8,
+    atol: float = 1e-12,
+) -> None:
+    """Errors: the `InputError` that `design` would give for what is offered and aimed at, without computing."""
+    widened(problem, *offered(problem, observables, conditions, times))
+    targets_of(problem, target, None, rtol, atol)
 
 
 def _check_options(

@@ -91,8 +91,12 @@ def profiles_of(
     atol: float,
     seed: int,
     runner: Runner,
+    method: str = "path",
 ) -> xr.Dataset:
-    """Profiles of the targets from theta, parameters first; only what verdicts and valleys need of them."""
+    """Profiles of the targets from theta, parameters first; only what verdicts and valleys need of them.
+
+    method : of the parameters' profiles; functions are always followed along their path.
+    """
     import xarray
 
     names = [t.name for t in targets if t.quantity is None]

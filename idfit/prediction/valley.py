@@ -32,6 +32,9 @@ from idfit.results import SideStatus, Status
 WITHIN = (1 / 3, 2 / 3)
 # a point that lies above the threshold by less than this share of it lies on it
 _AT_THRESHOLD = 1e-5
+# what rises beyond this share of the threshold on a side that is flat until a partner meets its bound is due
+# to that bound, which new data do not bring
+_FLAT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,18 @@ def threshold_of(profiles: xr.Dataset) -> float:
 def path_inside(profiles: xr.Dataset, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values (step,), parameters (step, parameter) and rises (step,) of the part of the path that fits.
 
-    It is the piece around the best fit: further pieces of a confidence set are left out.
+    It is the piece around the best fit: further pieces of a confidence set are left out, and so is what only
+    the bound of another parameter makes rise.
     """
     own = profiles.sel(profiled=target)
-    rise = own["objective"].values - float(own["objective"].values[int(own["start_step"])])
-    fits = rise <= threshold_of(profiles) * (1.0 + _AT_THRESHOLD)
     start = int(own["start_step"])
-    low = start
-    while low > 0 and fits[low - 1]:
+    rise = own["objective"].values - float(own["objective"].values[start])
+    rests = own["side_status"].values[-1] == int(SideStatus.PARTNER_BOUND)
+    limit = threshold_of(profiles) * np.where(rests, _FLAT_SHARE, 1.0 + _AT_THRESHOLD)
+    low = high = start
+    while low > 0 and rise[low - 1] <= limit[0]:
         low -= 1
-    high = start
-    while high + 1 < len(fits) and fits[high + 1]:
+    while high + 1 < len(rise) and rise[high + 1] <= limit[1]:
         high += 1
     piece = slice(low, high + 1)
     return own["value"].values[piece], own["theta"].values[piece], rise[piece]
@@ -115,32 +119,40 @@ def truths_of(profiles: xr.Dataset, targets: list[str]) -> list[Truth]:
 
 @dataclass(frozen=True)
 class Telling:
-    """What candidates tell one end of a valley from each truth, in sums that sets of candidates add up.
+    """What candidates tell one end of a valley from each truth.
 
-    square : (truth, candidate) δᵀδ; vector : (truth, candidate, direction) Gᵀδ; matrix : (candidate,
-    direction, direction) GᵀG, with G = J S and C = S Sᵀ. needed : (truth,) gain from which on the side ends.
-    NaN where the end cannot be evaluated, whose fate is `status`.
+    blocks : (candidate, row, direction + truth), triangular factors of [G δ] with G = J S, C = S Sᵀ; the rows
+    of several are the set of them. needed : (truth,) gain from which on the side ends; asked : (truth,) which
+    truths it is about. An end that cannot be evaluated has no blocks, and its fate is `status`.
     """
 
-    square: np.ndarray
-    vector: np.ndarray
-    matrix: np.ndarray
+    blocks: np.ndarray
     needed: np.ndarray
+    asked: np.ndarray
     status: Status
 
     def spread(self) -> np.ndarray:
         """(truth, candidate)"""
-        return 0.5 * self.square
+        return self._of_asked(0.5 * np.sum(self.blocks[:, :, -len(self.asked) :] ** 2, axis=1))
 
     def gains(self, chosen: list[int], replicates: int) -> np.ndarray:
-        """Gain (truth, candidate) of the set with each candidate added."""
-        matrix = self.matrix[chosen].sum(axis=0) + self.matrix
-        vector = self.vector[:, chosen].sum(axis=1)[:, None] + self.vector
-        square = self.square[:, chosen].sum(axis=1)[:, None] + self.square
-        values, axes = np.linalg.eigh(matrix)  # as good beside values so large that I is lost in rounding
-        along = np.einsum("tcd,cde->tce", vector, axes) ** 2
-        taken = np.sum(along / (1.0 + replicates * np.maximum(values, 0.0)), axis=-1)
-        return 0.5 * np.maximum(replicates * square - replicates**2 * taken, 0.0)
+        """Gain (truth, candidate) of the set with each candidate added.
+
+        The least of ½‖δ − G x‖² + ½‖x‖² over x, by least squares: products GᵀG would lose what is small
+        beside the directions that an end far away is sensitive to.
+        """
+        n, _, width = self.blocks.shape
+        q = width - len(self.asked)
+        fixed = np.concatenate([np.eye(q, width), *(math.sqrt(replicates) * self.blocks[i] for i in chosen)])
+        fixed = np.asarray(np.linalg.qr(fixed, mode="r"))
+        stacked = np.concatenate(
+            [np.broadcast_to(fixed, (n, *fixed.shape)), math.sqrt(replicates) * self.blocks], axis=1
+        )
+        left = np.asarray(np.linalg.qr(stacked, mode="r"))[:, q:, q:]
+        return self._of_asked(0.5 * np.sum(left**2, axis=1))
+
+    def _of_asked(self, values: np.ndarray) -> np.ndarray:
+        return np.where(self.asked[:, None], values.T, math.nan)
 
 
 def telling(
@@ -159,27 +171,22 @@ def telling(
     (row,) noise; held : (parameter,) gradient of the target at the end, all of the wider problem.
     """
     at_end = objective(wider.theta(end.theta), 1)
-    n, k = len(wider.candidates), len(held)
+    asked = np.array([ev is not None for ev in at_truths])
+    n, width = len(wider.candidates), len(held) - 1 + len(asked)
     if at_end.status is not Status.OK or at_end.prediction_jacobian is None:
-        nothing = np.full((len(at_truths), n), math.nan)
-        shape = (len(at_truths), n, k - 1)
-        empty = np.zeros((n, k - 1, k - 1))
-        return Telling(nothing, np.full(shape, math.nan), empty, needed, at_end.status)
+        return Telling(np.full((n, 1, width), math.nan), needed, asked, at_end.status)
     free = np.linalg.qr(held[:, None], mode="complete")[0][:, 1:]
     n_rows, n_data = len(sigma), wider.rows[0].start
     root = root_at(objective, at_end)
     known = np.concatenate([root[:n_data], root[n_rows : n_rows + n_data], prior_root])
     seen = (at_end.prediction_jacobian / sigma[:, None]) @ free @ inverse_root(known @ free)
-    moved = np.array([
-        np.full(n_rows, math.nan) if ev is None else difference(ev, at_end) / sigma for ev in at_truths
-    ])  # fmt: skip
-    return Telling(
-        np.array([[row[r] @ row[r] for r in wider.rows] for row in moved]),
-        np.array([[seen[r].T @ row[r] for r in wider.rows] for row in moved]),
-        np.array([seen[r].T @ seen[r] for r in wider.rows]),
-        needed,
-        Status.OK,
-    )
+    moved = [np.zeros(n_rows) if ev is None else difference(ev, at_end) / sigma for ev in at_truths]
+    both = np.concatenate([seen, np.transpose(moved)], axis=1)
+    blocks = np.zeros((n, width, width))
+    for i, rows in enumerate(wider.rows):
+        block = np.linalg.qr(both[rows], mode="r")
+        blocks[i, : len(block)] = block
+    return Telling(blocks, needed, asked, Status.OK)
 
 
 def difference(a: Evaluation, b: Evaluation) -> np.ndarray:
