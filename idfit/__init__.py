@@ -41,6 +41,7 @@ _HOME = {
     "sample": "idfit.sampling",
     "design": "idfit.prediction.design",
     "predict": "idfit.prediction",
+    "posterior_predictive": "idfit.prediction",
     "residual_diagnostics": "idfit.prediction",
     "compare": "idfit.prediction",
     "likelihood_ratio": "idfit.prediction",
@@ -59,7 +60,13 @@ if TYPE_CHECKING:
     from idfit.formats.load import load
     from idfit.model import Model
     from idfit.optimize import fit, to_lmfit, to_minimizer_result
-    from idfit.prediction import compare, likelihood_ratio, predict, residual_diagnostics
+    from idfit.prediction import (
+        compare,
+        likelihood_ratio,
+        posterior_predictive,
+        predict,
+        residual_diagnostics,
+    )
     from idfit.prediction.design import design
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions

@@ -3,5 +3,6 @@
 from idfit.prediction.comparison import compare, likelihood_ratio
 from idfit.prediction.diagnostics import residual_diagnostics
 from idfit.prediction.predict import predict
+from idfit.prediction.predictive_checks import posterior_predictive
 
-__all__ = ["compare", "likelihood_ratio", "predict", "residual_diagnostics"]
+__all__ = ["compare", "likelihood_ratio", "posterior_predictive", "predict", "residual_diagnostics"]

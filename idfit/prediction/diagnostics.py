@@ -21,7 +21,8 @@ from idfit.results import Status, dataset
 from idfit.results.prediction import CheckVerdict
 from idfit.tasks import seed_sequence
 
-STAGE = 70
+#: stage of the random streams of permutations
+STAGE = 80
 LEVEL = 0.05
 TESTS = ("normality", "runs", "autocorrelation", "chi2", "outlier")
 ALL = "all"

@@ -40,6 +40,14 @@ def draws_of(problem: Problem, posterior: xr.DataTree | xr.Dataset, n_draws: int
     return np.clip(theta, problem.parameters.lower_scaled, problem.parameters.upper_scaled)
 
 
+def convergence(posterior: xr.DataTree | xr.Dataset) -> tuple[int, str]:
+    """Whether the draws have converged (1, 0, or -1 where nothing is said of it), and why not."""
+    sampling = posterior.children.get("sampling") if isinstance(posterior, xr.DataTree) else None
+    if sampling is None:
+        return -1, ""
+    return int(sampling.attrs.get("converged", -1)), str(sampling.attrs.get("reason", ""))
+
+
 def ensemble_values(
     cells: Cells, theta: np.ndarray, stage: str, runner: Runner
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from idfit.errors import InputError, RunError
 from idfit.optimize.fit import noise_parameters
 from idfit.prediction.cells import Cells, backward, cells_of, forward
 from idfit.prediction.curves import curves_of
-from idfit.prediction.ensemble import draws_of, ensemble_values, mixture_quantiles, quantiles
+from idfit.prediction.ensemble import convergence, draws_of, ensemble_values, mixture_quantiles, quantiles
 from idfit.prediction.profilewise import profilewise
 from idfit.problem import Problem
 from idfit.profiles.profile import profile
@@ -251,12 +251,16 @@ def _posterior(ask: _Ask, posterior: xr.DataTree | xr.Dataset, n_draws: int) -> 
     if ask.validation:
         noisy = mixture_quantiles(ask.problem, ask.cells, values, sigma, ask.tails).T
     limits = np.stack([low, high], 1)
-    sampling = posterior.children.get("sampling") if isinstance(posterior, xr.DataTree) else None
-    converged = -1 if sampling is None else int(sampling.attrs.get("converged", -1))
+    status = np.where(np.isfinite(limits), _FOUND, _NO_VALUE)
+    noisy_status = _noise_status(ask, noisy)
+    converged, reason = convergence(posterior)
+    if converged == 0:  # draws that have not converged make no claim
+        limits, noisy = np.full_like(limits, np.nan), np.full_like(noisy, np.nan)
+        status = np.full_like(status, int(LimitStatus.UNCONVERGED))
+        noisy_status = status if ask.validation else noisy_status
     return _Made(
-        middle, limits, np.where(np.isfinite(limits), _FOUND, _NO_VALUE),
-        quantiles(sigma, np.array([0.5]))[0], noisy, _noise_status(ask, noisy),
-        {"n_draws": len(theta), "n_failed": failed, "converged": converged},
+        middle, limits, status, quantiles(sigma, np.array([0.5]))[0], noisy, noisy_status,
+        {"n_draws": len(theta), "n_failed": failed, "converged": converged, "reason": reason},
     )  # fmt: skip
 
 

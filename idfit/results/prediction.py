@@ -22,6 +22,7 @@ class LimitStatus(Code):
     NO_VALUE = 4, "The quantity has no value there at the best fit; look at its formula at that time."
     NO_NOISE = 5, "No normal noise of a new measurement is known there; name an sd, or ask the posterior."
     NOT_DETERMINED = 6, "To first order the data do not determine the value there."
+    UNCONVERGED = 7, "The draws have not converged and make no claim; sample on."
     NOT_REACHED = 30, "Not asked for, or not computed."
 
     @property
