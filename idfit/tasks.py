@@ -70,8 +70,8 @@ class Runner:
     """Runs tasks. `Runner()` is one worker thread, no journal, silent.
 
     `workers` threads, or any `executor` (its owner closes it). `progress(done, total, result)` is called once
-    at the beginning (result None) and after each task. `stop` is an int64[1] array that kernels poll: nonzero
-    means stop.
+    at the beginning (result None) and after each task; `told` is given a sentence now and then by work that
+    goes in rounds. `stop` is an int64[1] array that kernels poll: nonzero means stop.
     """
 
     workers: int = 1
@@ -79,6 +79,7 @@ class Runner:
     journal: Journal | None = None
     progress: Progress | None = None
     stop: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    told: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= MAX_WORKERS:

@@ -17,6 +17,18 @@ SAMPLERS = {
 }
 
 
+#: least and largest value of each number
+LIMITS: dict[str, tuple[float, float]] = {
+    "ensembles": (4, 1000),
+    "walkers": (4, 10_000),
+    "rungs": (2, 100),
+    "ess": (1.0, 1e7),
+    "rhat": (1.0, 2.0),
+    "max_evaluations": (1000, 10**12),
+    "max_draws": (100, 10**7),
+}
+
+
 @dataclass(frozen=True)
 class SampleOptions:
     """How long and how widely a posterior is sampled.
@@ -40,12 +52,7 @@ class SampleOptions:
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise InputError(f"sampler {self.sampler!r} is not known; there are {', '.join(SAMPLERS)}")
-        for name, low, high in (
-            ("ensembles", 4, 1000), ("rungs", 2, 100), ("ess", 1.0, 1e7), ("rhat", 1.0, 2.0),
-            ("max_evaluations", 1000, 10**12), ("max_draws", 100, 10**7),
-        ):  # fmt: skip
+        for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
-                raise InputError(f"{name} = {value} was given; it lies between {low:g} and {high:g}")
-        if self.walkers is not None and not 4 <= self.walkers <= 10_000:
-            raise InputError(f"walkers = {self.walkers} was given; it lies between 4 and 10,000")
+            if value is not None and not (math.isfinite(value) and low <= value <= high):
+                raise InputError(f"{name} = {value} was given; it lies between {low:,g} and {high:,g}")

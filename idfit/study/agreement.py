@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from idfit.numerics.scales import SCALES, natural, scaled
+from idfit.numerics.scales import SCALES, natural
 from idfit.results import Agreement, BoundSide, SideStatus, dataset
+from idfit.study.marginals import Marginal, ends_of_profile_as_density, marginals, no_claim, why_apart
 from idfit.study.views import Evidence, views
 
 LEVEL = 0.95
@@ -42,15 +43,16 @@ def agreement(
     opinions: Mapping[str, xr.Dataset] | None = None,
     structure: xr.Dataset | None = None,
     combinations: xr.Dataset | None = None,
+    sampling: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Intervals of each parameter by every method, and whether they agree.
 
     wald, wald_expected : estimate ± √(2·rise)·standard error on the estimation scale, from the observed and
     the expected information, where rise is that of the profiles' threshold (χ² or F, so that like is
     compared with like; √(2·rise) = 1.96 for χ² at 95 %). profile : its interval; bootstrap : percentiles;
-    posterior : quantiles over (chain, draw) of a variable for each parameter on its natural scale; opinions :
-    profiles by other methods (endpoints, integration). wald_expected is shown beside wald, and judged only
-    where there is no observed information.
+    posterior : quantiles over (chain, draw) of a variable for each parameter on its natural scale, left out
+    if `sampling` says that the chains have not converged; opinions : profiles by other methods (endpoints,
+    integration). wald_expected is shown beside wald, and judged only where there is no observed information.
 
     Intervals agree if each finite limit lies within a fifth of the reference's half-width on that side, on
     the estimation scale, and if the same sides are open. The reference is the profile, or the posterior,
@@ -74,8 +76,10 @@ def agreement(
         limits["bootstrap"] = _bootstrap_limits(
             bootstrap, names, level, _natural_ends(profiles, names, level)
         )
-    if posterior is not None:
-        limits["posterior"] = _posterior_limits(posterior, fit, level)
+    drawn = marginals(posterior, sampling, fit)
+    if drawn:
+        nothing = np.full(2, np.nan)
+        limits["posterior"] = np.array([drawn[n].ends(level) if n in drawn else nothing for n in names])
     kind = "chi2" if profiles is None else str(profiles.attrs.get("threshold_kind", "chi2"))
     judged = {m: v for m, v in limits.items() if m != "bootstrap" or kind == "chi2"}
     cases = [
@@ -88,6 +92,8 @@ def agreement(
             _row(profiles, name, level),
             rise,
             None if bootstrap is None else bootstrap.sel(parameter=name),
+            drawn.get(name),
+            level,
         )
         for i, name in enumerate(names)
     ]
@@ -111,6 +117,7 @@ def agreement(
             "rise": rise,
             "wald_factor": math.sqrt(2.0 * rise),
             "tolerance": TOLERANCE,
+            "posterior_left_out": no_claim(sampling),
             **seen[2],
         },
     )
@@ -128,6 +135,8 @@ class _Case:
     profile: xr.Dataset | None = field(repr=False)
     rise: float
     bootstrap: xr.Dataset | None = field(default=None, repr=False)
+    marginal: Marginal | None = field(default=None, repr=False)
+    level: float = LEVEL
 
     @property
     def given(self) -> dict[str, np.ndarray]:
@@ -177,25 +186,36 @@ def _judged(case: _Case) -> tuple[Agreement, str]:
     ]
     if not apart:
         return Agreement.AGREE, ""
+    # integrating is another question than maximising: the posterior has causes of its own
+    groups = [[m for m in apart if m != "posterior"], [m for m in apart if m == "posterior"]]
+    causes = [_cause(case, group, reference) for group in groups if group]
+    return Agreement.DISAGREE, "; ".join(dict.fromkeys(causes))
+
+
+def _cause(case: _Case, apart: list[str], reference: str) -> str:
     unknown = f"unknown cause ({', '.join(apart)} against {reference})"
     causes = _CAUSES_OF_ONE.get(apart[0], _CAUSES) if len(apart) == 1 else _CAUSES
-    return Agreement.DISAGREE, next((text for cause in causes if (text := cause(case))), unknown)
+    return next((text for cause in causes if (text := cause(case))), unknown)
 
 
 def _same(case: _Case, reference: np.ndarray, ends: np.ndarray) -> bool:
+    return not _sides_apart(case, reference, ends)
+
+
+def _sides_apart(case: _Case, reference: np.ndarray, ends: np.ndarray) -> list[int]:
+    """The sides on which two methods do not give the same limit."""
     half = np.abs(reference - case.centre)
+    apart = []
     for side in (0, 1):
         ours, theirs = reference[side], ends[side]
         if math.isnan(ours) or math.isnan(theirs):
             continue
         if math.isinf(ours) or math.isinf(theirs):
-            if ours != theirs:
-                return False
+            apart += [side] if ours != theirs else []
             continue
         width = half[side] if half[side] > 0.0 else half[1 - side]
-        if abs(theirs - ours) > TOLERANCE * width:
-            return False
-    return True
+        apart += [side] if abs(theirs - ours) > TOLERANCE * width else []
+    return apart
 
 
 def _at_a_bound(case: _Case) -> str:
@@ -224,12 +244,16 @@ def _asymmetric(case: _Case) -> str:
     if case.profile is None or any(case.status(side) is not SideStatus.CROSSED for side in (0, 1)):
         return ""
     below, above = np.abs(case.profile["interval"].sel(space="estimation").values - case.centre)
-    ratio = float(above / below) if below > 0.0 else math.inf
+    return _lopsided("profile", float(below), float(above))
+
+
+def _lopsided(method: str, below: float, above: float) -> str:
+    ratio = above / below if below > 0.0 else math.inf
     if 1 / ASYMMETRIC <= ratio <= ASYMMETRIC:
         return ""
     if ratio > 1.0:
-        return f"the profile reaches {ratio:.2g} times as far above the estimate as below"
-    return f"the profile reaches {1 / ratio:.2g} times as far below the estimate as above"
+        return f"the {method} reaches {ratio:.2g} times as far above the estimate as below"
+    return f"the {method} reaches {1 / ratio:.2g} times as far below the estimate as above"
 
 
 def _second_optimum(case: _Case) -> str:
@@ -285,6 +309,44 @@ def _biased(case: _Case) -> str:
     return f"the bootstrap's estimates lie {abs(bias) / error:.2g} standard errors {where} the best fit: bias"
 
 
+def _given_limit(case: _Case) -> str:
+    """The posterior always has an interval; where the data give none, bounds or priors do."""
+    if case.marginal is None:
+        return ""
+    given = case.given
+    others = [ends for method, ends in given.items() if method != "posterior"]
+    apart = _sides_apart(case, given.get("profile", others[0]), given["posterior"]) if others else []
+    said = {side: case.marginal.given(side) for side in apart}
+    said = {side: source for side, source in said.items() if source}
+    if not said:
+        return ""
+    sources = " and ".join(dict.fromkeys(said.values()))
+    sides = " and ".join(_SIDES[side] for side in said)
+    open_ = ", where the profile is open" if any(case.is_open(side) for side in said) else ""
+    return f"the posterior's limit {sides} comes from {sources}, not from the data{open_}"
+
+
+def _several_modes(case: _Case) -> str:
+    if case.marginal is None or (n := case.marginal.n_modes) < 2:
+        return ""
+    return f"the posterior has {n} modes, and the interval spans what lies between them"
+
+
+def _integrated(case: _Case) -> str:
+    if case.marginal is None or case.profile is None:
+        return ""
+    as_density = ends_of_profile_as_density(case.profile, case.level)
+    if as_density is None:
+        return ""
+    return why_apart(case.marginal.ends(case.level), as_density, TOLERANCE)
+
+
+def _asymmetric_posterior(case: _Case) -> str:
+    if case.marginal is None or case.profile is not None:
+        return ""
+    return _lopsided("posterior", *np.abs(case.marginal.ends(case.level) - case.centre))
+
+
 def _one_branch(case: _Case) -> str:
     return _second_optimum(case) or "the endpoints follow one branch only, the path tries others"
 
@@ -300,6 +362,7 @@ _CAUSES = (
     _at_a_bound,
     _open_where_curved,
     _asymmetric,
+    _asymmetric_posterior,
     _second_optimum,
     _shaped_by_the_prior,
     _curved,
@@ -310,6 +373,7 @@ _CAUSES_OF_ONE = {
     "bootstrap": (_at_a_bound, _biased, *_CAUSES[1:]),
     "endpoints": (_one_branch,),
     "integration": (_lost_path,),
+    "posterior": (_given_limit, _several_modes, _second_optimum, _integrated, _shaped_by_the_prior),
 }
 
 
@@ -387,18 +451,6 @@ def _bootstrap_limits(
         cut = (row["on_bound"].values > (1.0 - level) / 2) & ~at_domain[i]
         limits[i, cut] = np.array([-math.inf, math.inf])[cut]
     return limits
-
-
-def _posterior_limits(posterior: xr.Dataset, fit: xr.Dataset, level: float) -> np.ndarray:
-    tails = [(1.0 - level) / 2, (1.0 + level) / 2]
-    limits = []
-    for name, scale in zip(fit["parameter"].values.tolist(), fit["scale"].values.tolist(), strict=True):
-        if name in posterior:
-            ends = np.quantile(posterior[name].values, tails)
-            limits.append([scaled(SCALES.index(scale), float(end)) for end in ends])
-        else:
-            limits.append([math.nan, math.nan])
-    return np.array(limits)
 
 
 def _on_natural_scale(limits: np.ndarray, scale: list[str]) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from idfit.expressions import ExpressionError, parse
+from idfit.sampling.options import LIMITS, SampleOptions
 
 _TABLE = ConfigDict(extra="forbid", frozen=True, strict=True)
 LEVELS = (0.68, 0.95)
@@ -122,6 +123,28 @@ class BootstrapTable(BaseModel):
     n: int = 200
 
 
+_SAMPLE = SampleOptions()
+
+
+class PosteriorTable(BaseModel):
+    """The posterior, by `ensembles` independent superchains, until every parameter has the effective sample
+    size `ess` and an R-hat of at most `rhat`, or `max_evaluations` are used up.
+
+    walkers : of each ensemble of emcee; rungs : temperatures of a ladder (tempering); max_draws : kept.
+    """
+
+    model_config = _TABLE
+
+    sampler: Literal["emcee", "metropolis", "tempering", "nuts", "dynesty"] = "emcee"
+    ensembles: int = _SAMPLE.ensembles
+    walkers: int | None = _SAMPLE.walkers
+    rungs: int = _SAMPLE.rungs
+    ess: float = _SAMPLE.ess
+    rhat: float = _SAMPLE.rhat
+    max_evaluations: int = _SAMPLE.max_evaluations
+    max_draws: int = _SAMPLE.max_draws
+
+
 class ReductionTable(BaseModel):
     """Limits of the model that are taken while the fit stays as good: at most `steps`, each along one of the
     least determined `directions`, refitted from `starts` random points beside those that are near."""
@@ -132,6 +155,30 @@ class ReductionTable(BaseModel):
     ci_prob: float = 0.95
     directions: int = 3
     starts: int = 0
+
+
+class DesignTable(BaseModel):
+    """The next measurement: candidates ranked by what they do to `target`, and the proposal tried on simulated
+    data.
+
+    observables, conditions : offered beside those of the model, written as in a model file; times : where to
+    look; n_new : size of the proposed set, each measured `replicates` times; simulations : data sets for each
+    point that may be true.
+    """
+
+    model_config = _TABLE
+
+    target: list[str] | None = None
+    criterion: Literal["D", "A", "E", "single"] = "D"
+    method: Literal["fisher", "valley", "both"] = "both"
+    n_new: int = 1
+    replicates: int = 1
+    observables: dict[str, dict[str, Any]] = {}
+    conditions: dict[str, dict[str, Any]] = {}
+    times: list[float] | None = None
+    exchange: bool = True
+    check: bool = True
+    simulations: int = 20
 
 
 def _as_table(value: Any) -> Any:
@@ -153,6 +200,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "identifiability_test": QuickTestTable,
     "bootstrap": BootstrapTable,
     "reduction": ReductionTable,
+    "design": DesignTable,
+    "posterior": PosteriorTable,
 }
 
 
@@ -196,6 +245,10 @@ def out_of_range(recipe: Any) -> Iterator[Fault]:
         yield ("identifiability_test", "radius"), test.radius, "must be a positive number", "1 is a decade"
     if recipe.reduction is not None:
         yield from _in_reduction(recipe.reduction)
+    if recipe.posterior is not None:
+        yield from _in_posterior(recipe.posterior)
+    if recipe.design is not None:
+        yield from _in_design(recipe.design)
     if bootstrap is not None and not 2 <= bootstrap.n <= MAX_REPLICATES:
         rule = f"must be from 2 to {MAX_REPLICATES:,}"
         yield ("bootstrap", "n"), bootstrap.n, rule, "200 is a good beginning"
@@ -236,6 +289,28 @@ def _in_reduction(table: ReductionTable) -> Iterator[Fault]:
         value = getattr(table, key)
         if value is not None and value < least:
             yield ("reduction", key), value, f"must be {least} or more", "leave it out for the default"
+
+
+def _in_posterior(table: PosteriorTable) -> Iterator[Fault]:
+    for key, (low, high) in LIMITS.items():
+        value = getattr(table, key)
+        if value is not None and not low <= value <= high:
+            rule = f"must be from {low:,g} to {high:,g}"
+            yield ("posterior", key), value, rule, "leave it out for the default"
+
+
+def _in_design(table: DesignTable) -> Iterator[Fault]:
+    for key, high in (("n_new", 1000), ("replicates", 1000), ("simulations", 10_000)):
+        value = getattr(table, key)
+        if not 1 <= value <= high:
+            yield ("design", key), value, f"must be from 1 to {high:,}", "leave it out for the default"
+    for n, time in enumerate(table.times or ()):
+        if not math.isfinite(time):
+            yield ("design", "times", n), time, "must be a finite number", "a measurement belongs to a time"
+    if table.times is not None and not table.times:
+        yield ("design", "times"), table.times, "must name a time", "leave it out to have times chosen"
+    if table.target is not None:
+        yield from _distinct(("design", "target"), table.target)
 
 
 def _unreadable(path: tuple[str | int, ...], formula: str) -> Iterator[Fault]:

@@ -218,7 +218,7 @@ def _computed(
     checked: Checked, recipe: Recipe, stages: list[Stage], folder: RunDirectory, means: Means
 ) -> tuple[Groups, list[str], list[Finding]]:
     """All groups of the study, what is missing in them, and what the equations warn of."""
-    runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop)
+    runner = Runner(means.workers, means.executor, folder.journal, means.progress, means.stop, means.say)
     problem = checked.fitted
     groups: Groups = {"problem": problem_dataset(problem)}
     warnings: list[Finding] = []
@@ -237,10 +237,10 @@ def _computed(
         problem, groups["fit"]["optimum"].values[0], rtol=recipe.solver.rtol, atol=recipe.solver.atol
     )
 
-    def runner_of(stage: Stage, best: xr.Dataset) -> Runner:
+    def runner_of(stage: Stage, begins: np.ndarray) -> Runner:
         if not stage.has_tasks:
             return replace(runner, journal=None)
-        return replace(runner, journal=folder.stage_journal(stage.group, best["optimum"].values[0]))
+        return replace(runner, journal=folder.stage_journal(stage.group, begins))
 
     def begin(stage: Stage) -> None:
         means.say(f"computing: {stage.says}")

@@ -1,4 +1,4 @@
-"""What follows the fit: each analysis as a stage that makes one group of the study."""
+"""What follows the fit: each analysis as a stage that makes a group of the study, or some."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from idfit.study.agreement import agreement
 from idfit.study.analyses import ProfilesTable, decisive
 from idfit.study.joined import joined
 from idfit.study.kept import kept
+from idfit.study.marginals import no_claim
 from idfit.study.recipe import Recipe
 from idfit.tasks import Runner
 
@@ -26,21 +27,29 @@ OPINIONS = ("endpoints", "integration")
 _BETTER = 1e-3
 
 
+def best_point(groups: Groups) -> np.ndarray:
+    """Where most stages begin."""
+    return best_known(groups)["optimum"].values[0]
+
+
 @dataclass(frozen=True)
 class Stage:
-    """One analysis: `work` makes the dataset of `group`, `faults` says what is missing in it.
+    """One analysis: `work` makes the dataset of `group`, or that one among others by name; `faults` says what
+    is missing in it.
 
     table : of the recipe, which asks for it; says : what is being done, in words; has_tasks : whether its
-    tasks are kept in a journal, so that it can be continued; method : of a second opinion.
+    tasks are kept in a journal, so that it can be continued; method : of a second opinion; begins : from
+    what its tasks begin, as numbers: those that began from others are not used again.
     """
 
     group: str
     table: str
     says: str
-    work: Callable[[Problem, Groups, Recipe, Runner], xr.Dataset]
+    work: Callable[[Problem, Groups, Recipe, Runner], xr.Dataset | Groups]
     faults: Callable[[xr.Dataset], list[str]]
     has_tasks: bool = True
     method: str = ""
+    begins: Callable[[Groups], np.ndarray] = best_point
 
     def asked(self, recipe: Recipe) -> bool:
         if self.method:
@@ -48,7 +57,7 @@ class Stage:
         if self.table == "fisher":
             return recipe.fisher.enabled
         if self.table == "agreement":
-            return recipe.profiles is not None or recipe.bootstrap is not None
+            return any(t is not None for t in (recipe.profiles, recipe.bootstrap, recipe.posterior))
         return bool(getattr(recipe, self.table))
 
     def identity(self, recipe: Recipe) -> dict[str, str]:
@@ -57,6 +66,10 @@ class Stage:
         if self.method:
             shared = decisive("profiles", levels_of(recipe))
             options |= {name: value for name, value in shared.items() if name != "profiles.method"}
+        elif self.table == "design":
+            options |= decisive("profiles", levels_of(recipe)) | {
+                "profiles": str(recipe.profiles is not None)
+            }
         elif self.table in ("functions", "profiles_2d", "identifiability_test"):
             shared = decisive("profiles", levels_of(recipe))
             options |= {
@@ -75,7 +88,7 @@ def run_stages(
     problem: Problem,
     recipe: Recipe,
     groups: Groups,
-    runner_of: Callable[[Stage, xr.Dataset], Runner],
+    runner_of: Callable[[Stage, np.ndarray], Runner],
     begin: Callable[[Stage], None],
 ) -> list[str]:
     """Add the group of each stage; returns what is missing. A stage that fails leaves the others alone.
@@ -86,14 +99,14 @@ def run_stages(
     for stage in stages:
         begin(stage)
         try:
-            made = stage.work(problem, groups, recipe, runner_of(stage, best_known(groups)))
+            made = stage.work(problem, groups, recipe, runner_of(stage, stage.begins(groups)))
         except (Interrupted, StorageError):
             raise
         except IdfitError as error:
             missing.append(f"{stage.says}: {error}")
             continue
-        groups[stage.group] = made
-        missing += stage.faults(made)
+        groups |= made if isinstance(made, dict) else {stage.group: made}
+        missing += stage.faults(groups[stage.group])
     return missing
 
 
@@ -242,13 +255,41 @@ def _reduction(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
     return kept("reduction", "reduction", make, runner)
 
 
+def _posterior(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> Groups:
+    """The groups of ArviZ's schema, and what the draws are worth."""
+    from idfit.sampling.options import SampleOptions
+    from idfit.sampling.sample import sample
+
+    assert recipe.posterior is not None
+    made = sample(
+        problem,
+        best_known(groups),
+        seed=recipe.seed,
+        profiles=groups.get("profiles"),
+        ci_prob=levels_of(recipe).ci_prob,
+        options=SampleOptions(**recipe.posterior.model_dump()),
+        rtol=recipe.solver.rtol,
+        atol=recipe.solver.atol,
+        runner=runner,
+        told=runner.told,
+    )
+    return {name: node.to_dataset() for name, node in made.children.items()}
+
+
+def _where_chains_begin(groups: Groups) -> np.ndarray:
+    """The best fit, and the paths of the profiles, along which the chains are spread."""
+    profiles = groups.get("profiles")
+    paths = np.empty(0) if profiles is None else profiles["theta"].values.ravel()
+    return np.nan_to_num(np.concatenate([best_point(groups), paths]))
+
+
 def _agreement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
     # in a study in other parameters the equations were asked about the old ones
     equations = ("structure", "combinations") if recipe.reparameterization is None else ()
     return agreement(
         groups["fit"], groups.get("fisher"), groups.get("profiles"), groups.get("bootstrap"),
         groups.get("posterior"), {m: groups[f"profiles_{m}"] for m in OPINIONS if f"profiles_{m}" in groups},
-        **{name: groups.get(name) for name in equations},
+        sampling=groups.get("sampling"), **{name: groups.get(name) for name in equations},
     )  # fmt: skip
 
 
@@ -257,6 +298,41 @@ def _without_verdict(profiles: xr.Dataset) -> list[str]:
     lost = profiles["verdict"].isin([int(Verdict.UNDETERMINED), int(Verdict.NOT_REACHED)])
     names, reasons = (profiles[v].where(lost, drop=True).values.tolist() for v in ("profiled", "reason"))
     return [f"no verdict on {n}: {reason}" for n, reason in zip(names, reasons, strict=True)]
+
+
+def next_measurement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    """The profiles of the study say where the targets are open, unless they are of others or have no paths."""
+    from idfit.prediction.design import design
+
+    asked = recipe.design
+    assert asked is not None
+    profiles = groups.get("profiles")
+    if profiles is not None:
+        known = {str(name) for name in profiles["profiled"].values}
+        usable = profiles.attrs["method"] == "path" and set(asked.target or ()) <= known
+        profiles = profiles if usable else None
+    return design(
+        problem,
+        best_known(groups),
+        target=asked.target,
+        criterion=asked.criterion,
+        n_new=asked.n_new,
+        profiles=profiles,
+        method=asked.method,
+        observables=asked.observables,
+        conditions=asked.conditions,
+        times=asked.times,
+        replicates=asked.replicates,
+        exchange=asked.exchange,
+        check=asked.check,
+        n_simulations=asked.simulations,
+        ci_prob=max(levels_of(recipe).ci_prob),
+        runner=runner,
+    )
+
+
+def lost_simulations(design: xr.Dataset) -> list[str]:
+    return failed(design["simulated_status"], "refits of simulated new data")
 
 
 def failed(status: xr.DataArray, what: str) -> list[str]:
@@ -280,6 +356,10 @@ def _undetermined_test(test: xr.Dataset) -> list[str]:
     return ["the identifiability test came to no verdict"] if verdict is Verdict.UNDETERMINED else []
 
 
+def _unconverged(sampling: xr.Dataset) -> list[str]:
+    return [f"the posterior makes no claim: {why}"] if (why := no_claim(sampling)) else []
+
+
 def _nothing(made: xr.Dataset) -> list[str]:
     return []
 
@@ -297,5 +377,7 @@ STAGES = (
     Stage("identifiability_test", "identifiability_test", "identifiability test", _test, _undetermined_test),
     Stage("bootstrap", "bootstrap", "bootstrap", _bootstrap, _lost_replicates),
     Stage("reduction", "reduction", "limits of the model", _reduction, _nothing),
+    Stage("sampling", "posterior", "posterior", _posterior, _unconverged, begins=_where_chains_begin),
+    Stage("design", "design", "the next measurement", next_measurement, lost_simulations),
     Stage("agreement", "agreement", "agreement of the methods", _agreement, _nothing, has_tasks=False),
 )
