@@ -142,10 +142,8 @@ def test_a_wrong_model_makes_no_such_data():
     design = np.stack([np.ones(20), times], 1)
     best = np.linalg.lstsq(design, values, rcond=None)[0]
     draws = np.random.default_rng(1).multivariate_normal(best, 0.01 * np.linalg.inv(design.T @ design), 400)
-    checks = posterior_predictive(problem, posterior_of(draws, ("a", "b")), n_draws=400, seed=1)[
-        "predictive_checks"
-    ]
-    p = checks["p_value"].sel(subject="all")
+    made = posterior_predictive(problem, posterior_of(draws, ("a", "b")), n_draws=400, seed=1)
+    p = made["predictive_checks"].to_dataset()["p_value"].sel(subject="all")
     assert float(p.sel(quantity="chi2")) == 0.0
     assert float(p.sel(quantity="autocorrelation")) < 0.01
 
