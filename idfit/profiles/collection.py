@@ -7,6 +7,7 @@ import xarray as xr
 
 from idfit.numerics.scales import SCALES, natural
 from idfit.problem import Problem
+from idfit.profiles.path import PRESSES
 from idfit.profiles.side_task import Profiled
 from idfit.profiles.slices import slice_limit
 from idfit.profiles.start import BestFit
@@ -137,8 +138,8 @@ def _entry(
     """All that is said about one profiled quantity."""
     lowest, names = p.start.objective, problem.parameters.names
     sides = (
-        SideOfProfile(pair[0], -1, lowest, p.at_domain[0], _held(problem, pair[0], p.own), flat),
-        SideOfProfile(pair[1], 1, lowest, p.at_domain[1], _held(problem, pair[1], p.own), flat),
+        SideOfProfile(pair[0], -1, lowest, p.at_domain[0], _relief(pair[0], p.own), flat),
+        SideOfProfile(pair[1], 1, lowest, p.at_domain[1], _relief(pair[1], p.own), flat),
     )
     limits = [
         (sides[0].limits(j, threshold), sides[1].limits(j, threshold))
@@ -146,7 +147,7 @@ def _entry(
     ]
     verdict, reason = verdict_of(sides, limits[-1])
     jumped = any(side["jump"].any() for side in pair)
-    resting = resting_on(sides, limits[-1], names)
+    resting = resting_on(sides, limits[-1], float(thresholds[-1]), names)
     texts = (reason, *due_to_bounds(limits[-1], resting), _JUMPED if jumped else "")
     reason = "; ".join(text for text in texts if text)
     if still_better:
@@ -191,15 +192,13 @@ def _entry(
     }
 
 
-def _held(problem: Problem, side: dict, own: int) -> np.ndarray:
-    """Others that have come to stand at a search bound on the way from the best fit, (step, parameter)."""
-    space, theta = problem.parameters, side["theta"]
-    below = (theta <= space.lower_scaled) & ~space.at_domain[0]
-    above = (theta >= space.upper_scaled) & ~space.at_domain[1]
-    held = (below | above) & ~(below | above)[0]
+def _relief(side: dict, own: int) -> np.ndarray:
+    """What the objective would gain without the search bounds that have come to press on the way from the
+    best fit, (step, parameter)."""
+    relief = np.where(side["relief"][0] > PRESSES, 0.0, side["relief"])
     if own >= 0:
-        held[:, own] = False
-    return held
+        relief[:, own] = 0.0
+    return relief
 
 
 def _slices(best: BestFit, p: Profiled, thresholds: np.ndarray) -> np.ndarray:

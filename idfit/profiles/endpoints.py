@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from idfit.problem import Evaluation
-from idfit.profiles.path import Elsewhere, End, Side, newly_on_bound
+from idfit.profiles.path import Elsewhere, End, Side, newly_held
 from idfit.profiles.refit import PRECISE, Aim, ParameterTarget, Point, solve_positive
 from idfit.profiles.side_task import Ask, Profiled, as_result, followed
 from idfit.results import Status
@@ -66,7 +66,7 @@ def endpoints(profiled: Profiled, direction: int, ask: Ask, elsewhere: Elsewhere
         if stop[0]:
             side.reason = Status.INTERRUPTED
             break
-        if point is None or newly_on_bound(profiled.target, point, profiled.start):
+        if point is None or newly_held(point, profiled.start):
             result = followed(profiled, direction, ask, elsewhere, stop)
             return result | {"n_evaluations": result["n_evaluations"] + side.n_evaluations}
         if side.points[-1].value != point.value:

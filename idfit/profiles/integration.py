@@ -16,7 +16,7 @@ from scipy.integrate import RK23
 from scipy.optimize import brentq
 
 from idfit.profiles.path import Elsewhere, End, Side
-from idfit.profiles.refit import ParameterTarget, Point, solve_positive
+from idfit.profiles.refit import ParameterTarget, Point, relief, solve_positive
 from idfit.profiles.side_task import Ask, Profiled, as_result
 from idfit.results import Status
 
@@ -66,8 +66,13 @@ def _integrate(
         here[i] = value
         ev = target.objective(here, 1, stop)
         side.n_evaluations += 1
-        slope = np.nan if ev.gradient is None else float(ev.gradient[i])
-        return Point(value, here, ev.objective, ev.nllh, ev.nlprior, slope, ev.status)
+        if ev.gradient is None or ev.fim is None or ev.prior_fim is None:
+            return Point(value, here, ev.objective, ev.nllh, ev.nlprior, np.nan, ev.status)
+        model = ev.fim + ev.prior_fim + profiled.curvature
+        return Point(
+            value, here, ev.objective, ev.nllh, ev.nlprior, float(ev.gradient[i]), ev.status,
+            relief=relief(space, here, ev.gradient, model, i),
+        )  # fmt: skip
 
     if profiled.start.value * direction >= limit * direction:
         side.end = End.LIMIT

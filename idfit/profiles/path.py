@@ -29,6 +29,9 @@ FAR = 2.0
 _FALL = 0.1
 # refits after which a branch counts as lower, in units of the log-likelihood
 _LOWER = 1e-4
+#: a bound presses on a parameter if the objective would gain more than this without it, in units of the
+#: log-likelihood: far less than what data can tell, more than what a refit leaves
+PRESSES = 1e-4
 
 
 class End(IntEnum):
@@ -137,8 +140,8 @@ def _advance(
             or np.linalg.norm(point.residual - here.residual) > FAR
             or _falls(here, point, course)
         )
-        # a path whose first step takes another parameter to its bound could not show what it does without
-        touches = len(side.points) == 1 and step > shortest and newly_on_bound(target, point, here)
+        # a path that presses another parameter against its bound at once could not show what it does without
+        touches = len(side.points) == 1 and step > shortest and newly_held(point, here)
         if not far and not touches:
             curvature[:] = known
             return point, False, value
@@ -160,12 +163,9 @@ def _falls(here: Point, point: Point, course: Course) -> bool:
     return rising and point.objective < here.objective - _FALL * course.aim
 
 
-def newly_on_bound(target: Target, point: Point, before: Point) -> bool:
-    """Whether a parameter stands at a bound that stood at none before, other than the one profiled."""
-    space = target.space
-    on = [(p.theta <= space.lower_scaled) | (p.theta >= space.upper_scaled) for p in (point, before)]
-    new = np.flatnonzero(on[0] & ~on[1])
-    return bool(len(new)) and not (len(new) == 1 and point.theta[new[0]] == point.value)
+def newly_held(point: Point, before: Point) -> bool:
+    """Whether the objective would gain without a search bound that cost nothing before."""
+    return bool(np.any((point.relief > PRESSES) & (before.relief <= PRESSES)))
 
 
 def predicted(target: Target, points: list[Point], value: float) -> np.ndarray:

@@ -55,7 +55,7 @@ class Plane:
         found = trust_region(
             self.objective, self.held(values, start), ON_THE_WAY, stop, free=free, curvature=curvature
         )
-        return point_of(found, math.nan, math.nan, curvature)
+        return point_of(found, math.nan, math.nan, curvature, self.objective.parameters)
 
     def held(self, values: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """The point within the bounds, with the pair at its values."""

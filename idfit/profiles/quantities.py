@@ -154,12 +154,13 @@ def _without_pull(
 ) -> Point:
     """The point of the profile of g that a pulled fit has ended in: value, objective and slope of g alone."""
     if found.residual is None or found.information is None:
-        return point_of(found, z, math.nan, curvature)
+        return point_of(found, z, math.nan, curvature, extended.problem.parameters)
     residual = found.residual[extended.row]  # (g − z)/σ
     value, slope = z + sd * residual, -residual / sd
     pull = 0.5 * residual**2 + math.log(sd) + _CONSTANT
     gradient = extended.slope(found.theta)
-    point = point_of(found, value, slope, curvature)
+    # the gradient with the pull is that of the Lagrangian, which is what presses against a bound
+    point = point_of(found, value, slope, curvature, extended.problem.parameters)
     return replace(
         point,
         objective=point.objective - pull,
@@ -218,7 +219,7 @@ def _quantity(problem: Problem, best: BestFit, name: str, quantity: Quantity, wi
     value, slope = wider.value(theta), wider.slope(theta)
     if not (math.isfinite(value) and np.isfinite(slope).all()):
         raise RunError(f"{name} = {quantity.formula} has no value at the best fit; look at its formula")
-    error = _standard_error(best, slope)
+    error = standard_error(best, slope)
     size = 1.0 if quantity.scale != "lin" else abs(value) if value else 1.0
     first = _FIRST * error if math.isfinite(error) and error > 0 else _SHARE * size
     reach = _SIZES * max(size, first) if quantity.scale == "lin" else _DECADES * math.log(10.0)
@@ -246,7 +247,7 @@ def _quantity(problem: Problem, best: BestFit, name: str, quantity: Quantity, wi
     )
 
 
-def _standard_error(best: BestFit, slope: np.ndarray) -> float:
+def standard_error(best: BestFit, slope: np.ndarray) -> float:
     """√(∇gᵀ H⁻¹ ∇g) in the free parameters; NaN where g changes along what the data do not determine, or
     with a parameter at its bound."""
     space, theta = best.objective.parameters, best.point.theta

@@ -19,6 +19,8 @@ PRECISE = LocalOptions(max_iterations=100, tolerance=1e-10, radius=0.5, coarse_r
 
 # a Cholesky factor with a smaller diagonal may hide directions that are not determined
 _WELL_CONDITIONED = 1e-2
+# how far beyond a bound the second order is believed, as a share of the searched range
+_REACH = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Point:
     value : the profiled value, on the scale of the profile; theta : (parameter,) estimation scale; slope :
     d objective/d value along the profile, exact by the envelope theorem; residual : (measurement,)
     standardised, which says how far the predictions have moved; model : (parameter, parameter) the Hessian
-    as far as it is known.
+    as far as it is known; relief : (parameter,) what the objective would gain without a search bound.
     """
 
     value: float
@@ -41,6 +43,7 @@ class Point:
     n_evaluations: int = 0
     residual: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     model: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    relief: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
 
     @property
     def usable(self) -> bool:
@@ -130,7 +133,7 @@ class ParameterTarget:
         free = np.arange(len(theta)) != self.index
         found = trust_region(self.objective, start, aim.options, stop, free=free, curvature=curvature)
         slope = math.nan if found.gradient is None else float(found.gradient[self.index])
-        return point_of(found, value, slope, curvature)
+        return point_of(found, value, slope, curvature, self.space, self.index)
 
     def moved(self, point: Point, value: float) -> np.ndarray:
         theta = point.theta + (value - point.value) * self.tangent(point)
@@ -152,16 +155,53 @@ class ParameterTarget:
         return tangent
 
 
-def point_of(found: LocalResult, value: float, slope: float, curvature: np.ndarray) -> Point:
-    """The point of a profile that a refit has ended in."""
-    if found.information is None or found.residual is None:
+def point_of(
+    found: LocalResult,
+    value: float,
+    slope: float,
+    curvature: np.ndarray,
+    space: ParameterSpace,
+    own: int = -1,
+) -> Point:
+    """The point of a profile that a refit has ended in; own : position of the parameter held, -1 if none."""
+    if found.information is None or found.residual is None or found.gradient is None:
         return Point(
-            value, found.theta, math.inf, math.inf, math.nan, math.nan, found.status, found.n_evaluations
-        )
+            value, found.theta, math.inf, math.inf, math.nan, math.nan, found.status, found.n_evaluations,
+            relief=np.zeros(len(found.theta)),
+        )  # fmt: skip
+    model = found.information + curvature
     return Point(
         value, found.theta, found.objective, found.nllh, found.nlprior, slope, found.status,
-        found.n_evaluations, found.residual, found.information + curvature,
+        found.n_evaluations, found.residual, model, relief(space, found.theta, found.gradient, model, own),
     )  # fmt: skip
+
+
+def relief(
+    space: ParameterSpace, theta: np.ndarray, gradient: np.ndarray, model: np.ndarray, own: int = -1
+) -> np.ndarray:
+    """What the objective would gain if a parameter could pass the search bound at which it stands,
+    (parameter,); 0 for all others and at natural limits.
+
+        gain = max { −g·v d − ½ vᵀHv d² : 0 ≤ d ≤ reach },   v_j = ±1 outward,  H_ff v_f = −H_fj v_j
+
+    with the free parameters f following along v. A parameter that has drifted to its bound along a direction
+    that the data do not determine gains nothing; own : position of the parameter held, -1 if none.
+    """
+    gain = np.zeros(len(theta))
+    below, above = theta <= space.lower_scaled, theta >= space.upper_scaled
+    others = np.arange(len(theta)) != own
+    free = np.flatnonzero(others & ~below & ~above)
+    searched = (below & ~space.at_domain[0]) | (above & ~space.at_domain[1])
+    for j in np.flatnonzero(others & searched):
+        v = np.zeros(len(theta))
+        v[j] = 1.0 if above[j] else -1.0
+        v[free] = -solve_positive(model[np.ix_(free, free)], model[free, j]) * v[j]
+        width = space.upper_scaled[j] - space.lower_scaled[j]
+        reach = _REACH * (width if math.isfinite(width) else 1.0 + abs(theta[j]))
+        fall, bend = -float(gradient @ v), float(v @ model @ v)
+        d = min(fall / bend, reach) if bend > 0.0 else reach
+        gain[j] = max(fall * d - 0.5 * bend * d * d, 0.0) if fall > 0.0 else 0.0
+    return gain
 
 
 def solve_positive(matrix: np.ndarray, right: np.ndarray, floor: float = 1e-10) -> np.ndarray:

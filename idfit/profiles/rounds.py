@@ -137,7 +137,7 @@ def _both_sides(
 
     tasks = [
         Task(
-            f"{group} {options.method} {turn} {p.name} {side}",
+            f"{group} {options.method} {turn} {p.name} {side} side",
             (STAGE + turn, 2 * number + (direction + 1) // 2),
             {"number": number, "direction": direction},
         )
@@ -159,6 +159,7 @@ def _lost(profiled: Profiled) -> dict:
         "nlprior": np.array([point.nlprior]),
         "point_status": np.array([int(Status.OK)]),
         "jump": np.array([False]),
+        "relief": np.zeros((1, len(point.theta))),
         "crossing_value": np.empty(0),
         "crossing_level": np.empty(0, dtype=np.int64),
         "end": int(End.FAILED),

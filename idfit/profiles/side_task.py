@@ -121,4 +121,5 @@ def _arrays(side: Side) -> dict[str, np.ndarray]:
         "nlprior": np.array([p.nlprior for p in points]),
         "point_status": np.array([int(p.status) for p in points], dtype=np.int8),
         "jump": np.array(side.jumps, dtype=bool),
+        "relief": np.array([p.relief for p in points]),
     }

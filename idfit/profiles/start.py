@@ -117,7 +117,8 @@ def best_fit(problem: Problem, objective: Objective, theta: np.ndarray, stop: np
     assert ev.hessian is not None
     space = problem.parameters
     information = ev.fim + ev.prior_fim
-    point = point_of(found, math.nan, 0.0, np.where(np.isfinite(ev.hessian), ev.hessian - information, 0.0))
+    curvature = np.where(np.isfinite(ev.hessian), ev.hessian - information, 0.0)
+    point = point_of(found, math.nan, 0.0, curvature, space)
     inside = (theta > space.lower_scaled) & (theta < space.upper_scaled)
     tolerance = max(objective.rtol, 1e-14) if problem.model.states else 1e-14
     with np.errstate(invalid="ignore"):

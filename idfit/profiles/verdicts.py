@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from idfit.profiles.path import End
+from idfit.profiles.path import PRESSES, End
 from idfit.results import SideStatus, Status, Verdict
 
 #: a profile that rises by less than this over all that was searched is flat
@@ -21,6 +21,10 @@ _POWER_ERROR = 0.03
 # a side may end at its threshold, to within the accuracy of its limit
 _AT_THRESHOLD = 1e-5
 _STRAIGHT = 0.02  # of the whole movement
+# a profile rises because of bounds if it would rise by less than half without them
+_DUE = 0.5
+# a bound without which the objective at a limit were lower by this share of the threshold matters to it
+_MATTERS = 0.01
 _TURNS = 0.3  # a path that goes back by more than this share of its way turns
 
 
@@ -39,15 +43,15 @@ class SideOfProfile:
     """One side as verdicts see it.
 
     result : what `run_side` returned; lowest : objective at the best fit; at_domain : whether the search
-    ends at a natural limit; held : (step, parameter) others that have come to stand at a search bound on the
-    way; flat_below : a rise that counts as none.
+    ends at a natural limit; relief : (step, parameter) what the objective would gain without the search
+    bounds of others that have come to press on the way; flat_below : a rise that counts as none.
     """
 
     result: dict
     direction: int
     lowest: float
     at_domain: bool
-    held: np.ndarray
+    relief: np.ndarray
     flat_below: float
 
     @property
@@ -55,25 +59,22 @@ class SideOfProfile:
         return self.result["objective"] - self.lowest
 
     @property
-    def first_held(self) -> int:
-        """The first step at which a partner stands at its bound; the number of steps if none ever does."""
-        met = np.flatnonzero(self.held.any(axis=1))
-        return int(met[0]) if len(met) else len(self.held)
+    def first_risen(self) -> int:
+        """The first step at which the profile has risen; the number of steps if it never does."""
+        risen = np.flatnonzero(self.rises >= self.flat_below)
+        return int(risen[0]) if len(risen) else len(self.rises)
 
     @property
-    def flat_until_held(self) -> bool:
-        """Whether the profile had gone some way without rising when a partner came to its bound.
-
-        What rises from there on is due to that bound: a·b = 1 makes the profile of a flat until b cannot
-        follow.
-        """
-        h = self.first_held
-        return 2 <= h < len(self.held) and self.rises[:h].max() < self.flat_below
+    def rises_by_bounds(self) -> bool:
+        """Whether the profile had gone some way without rising when the search bounds of partners made it
+        rise: a·b = 1 makes the profile of a flat until b cannot follow."""
+        k = self.first_risen
+        return 2 <= k < len(self.rises) and bool(self.relief[k].sum() >= _DUE * self.rises[k])
 
     @property
     def own_rise(self) -> float:
         """The largest rise that is not due to a partner's bound."""
-        seen = self.rises[: self.first_held] if self.flat_until_held else self.rises
+        seen = self.rises[: self.first_risen] if self.rises_by_bounds else self.rises
         return max(0.0, float(seen.max()))
 
     def limits(self, level: int, threshold: float) -> Limits:
@@ -85,7 +86,7 @@ class SideOfProfile:
         result = self.result
         found = tuple(float(v) for v in result["crossing_value"][result["crossing_level"] == level])
         if self.rises[-1] > threshold * (1.0 - _AT_THRESHOLD) and found:
-            if self.flat_until_held:
+            if self.rises_by_bounds:
                 return Limits(self.direction * math.inf, SideStatus.PARTNER_BOUND, ())
             return Limits(found[-1], SideStatus.CROSSED, found)
         end = End(int(result["end"]))
@@ -94,10 +95,10 @@ class SideOfProfile:
         status = {End.LIMIT: SideStatus.SEARCH_BOUND, End.BUDGET: SideStatus.BUDGET}
         return Limits(self.direction * math.inf, status.get(end, SideStatus.FAILED), found)
 
-    def holding(self, value: float) -> np.ndarray:
-        """Positions of the partners that stand at a search bound at that value."""
+    def holding(self, value: float, threshold: float) -> np.ndarray:
+        """Positions of the partners whose search bound matters to a limit at that value."""
         at = int(np.argmin(np.abs(self.result["value"] - value)))
-        return np.flatnonzero(self.held[at])
+        return np.flatnonzero(self.relief[at] > _MATTERS * threshold)
 
 
 def regions(lower: Limits, upper: Limits) -> list[tuple[float, float]]:
@@ -142,16 +143,19 @@ def verdict_of(
 
 
 def resting_on(
-    sides: tuple[SideOfProfile, SideOfProfile], limits: tuple[Limits, Limits], names: tuple[str, ...]
+    sides: tuple[SideOfProfile, SideOfProfile],
+    limits: tuple[Limits, Limits],
+    threshold: float,
+    names: tuple[str, ...],
 ) -> list[str]:
     """For each side the other parameters whose search bound its limit rests on, "" if none."""
     found = []
     for side, limit in zip(sides, limits, strict=True):
         held = np.empty(0, dtype=int)
         if limit.status is SideStatus.PARTNER_BOUND:
-            held = np.flatnonzero(side.held[side.first_held])
+            held = np.flatnonzero(side.relief[side.first_risen] > PRESSES)
         elif limit.status is SideStatus.CROSSED:
-            held = side.holding(limit.limit)
+            held = side.holding(limit.limit, threshold)
         found.append(", ".join(names[i] for i in held))
     return found
 

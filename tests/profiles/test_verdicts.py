@@ -28,7 +28,7 @@ def side(
     held: list[bool] | None = None,
     at_domain: bool = False,
 ) -> SideOfProfile:
-    """A side whose points lie at 0, ±1, ±2, …; `held` says where b stands at its search bound."""
+    """A side whose points lie at 0, ±1, ±2, …; `held` says where its search bound presses on b."""
     n = len(rises)
     result = {
         "value": direction * np.arange(float(n)),
@@ -38,9 +38,9 @@ def side(
         "end": int(end),
         "reason": int(Status.STEP_TOO_SMALL if end is End.FAILED else Status.OK),
     }
-    mask = np.zeros((n, 3), dtype=bool)
-    mask[:, 1] = held or [False] * n
-    return SideOfProfile(result, direction, 10.0, at_domain, mask, 1e-3)
+    relief = np.zeros((n, 3))
+    relief[:, 1] = held or [False] * n
+    return SideOfProfile(result, direction, 10.0, at_domain, relief, 1e-3)
 
 
 def judged(lower: SideOfProfile, upper: SideOfProfile) -> tuple[Verdict, str]:
@@ -100,7 +100,7 @@ def test_a_rise_that_begins_at_a_partners_bound_is_no_limit():
     assert judged(side(-1, *FLAT), there)[0] is Verdict.FLAT
     sides = (side(-1, *FLAT), there)
     limits = (sides[0].limits(0, 1.92), sides[1].limits(0, 1.92))
-    resting = resting_on(sides, limits, NAMES)
+    resting = resting_on(sides, limits, 1.92, NAMES)
     assert resting == ["", "b"]
     assert due_to_bounds(limits, resting) == ["what rises on the upper side is due to the search bound of b"]
 
@@ -110,8 +110,20 @@ def test_a_limit_reached_with_a_partner_at_its_bound_says_so_and_stays():
     there = side(1, [0.0, 0.8, 1.2, 2.5], End.ROSE, (2.7,), held)
     limits = (side(-1, *CROSSED).limits(0, 1.92), there.limits(0, 1.92))
     assert limits[1].limit == 2.7
-    resting = resting_on((side(-1, *CROSSED), there), limits, NAMES)
+    resting = resting_on((side(-1, *CROSSED), there), limits, 1.92, NAMES)
     assert due_to_bounds(limits, resting) == ["the upper limit rests on the search bound of b"]
+
+
+def test_a_bound_that_hardly_presses_is_not_what_a_limit_rests_on():
+    """b stands at its bound and costs less there than what the profile has risen by."""
+    there = side(1, [0.0, 1e-6, 0.5, 2.5], End.ROSE, (2.7,))
+    there.relief[2:, 1] = 5e-3
+    limits = (side(-1, *CROSSED).limits(0, 1.92), there.limits(0, 1.92))
+    assert limits[1].status is SideStatus.CROSSED
+    assert limits[1].limit == 2.7
+    assert resting_on((side(-1, *CROSSED), there), limits, 1.92, NAMES) == ["", ""]
+    there.relief[2, 1] = 0.4  # most of the rise
+    assert there.limits(0, 1.92).status is SideStatus.PARTNER_BOUND
 
 
 def test_partners_are_ranked_by_what_their_movement_would_do_to_the_data():
