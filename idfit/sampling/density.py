@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 
 from idfit.errors import Finding, InputError, Interrupted
-from idfit.problem import ParameterSpace
 from idfit.problem.objective import NO_STOP, Objective
 from idfit.results import Status
 from idfit.spec.priors import Prior
@@ -60,7 +59,22 @@ class Density:
     failures: Counter[Status] = field(default_factory=Counter, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_integrable(self.objective.parameters)
+        space = self.objective.parameters
+        bounded = np.isfinite(space.lower_scaled) & np.isfinite(space.upper_scaled)
+        findings = [
+            Finding(
+                "",
+                0,
+                0,
+                f"parameter {name} has no prior and the bounds [{space.lower[k]:g}, {space.upper[k]:g}]",
+                f"a posterior needs a prior or finite bounds on the estimation scale ({space.scale[k]})",
+                "give it a prior, or finite bounds (positive ones on a logarithmic scale)",
+            )
+            for k, name in enumerate(space.names)
+            if space.prior[k] is None and not bounded[k]
+        ]
+        if findings:
+            raise InputError(findings)
 
     def __call__(self, theta: np.ndarray) -> float:
         """ln π at theta (parameter,)."""
@@ -160,22 +174,3 @@ class Density:
         """d ln |dp/dθ|/dθ: 0 (lin), 1 (log), ln 10 (log10), 1 - 2p = -tanh(θ/2) (logit)."""
         of = self._natural
         return of["log"] + np.log(10) * of["log10"] - of["logit"] * np.tanh(0.5 * theta)
-
-
-def check_integrable(space: ParameterSpace) -> None:
-    """Errors: `InputError` names every parameter that has neither a prior nor finite bounds."""
-    bounded = np.isfinite(space.lower_scaled) & np.isfinite(space.upper_scaled)
-    findings = [
-        Finding(
-            "",
-            0,
-            0,
-            f"parameter {name} has no prior and the bounds [{space.lower[k]:g}, {space.upper[k]:g}]",
-            f"a posterior needs a prior or finite bounds on the estimation scale ({space.scale[k]})",
-            "give it a prior, or finite bounds (positive ones on a logarithmic scale)",
-        )
-        for k, name in enumerate(space.names)
-        if space.prior[k] is None and not bounded[k]
-    ]
-    if findings:
-        raise InputError(findings)

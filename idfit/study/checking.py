@@ -10,7 +10,6 @@ from idfit.optimize.fit import find_optimizer, noise_parameters
 from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, Quantity, build
 from idfit.problem.quantities import extended, noise_of
-from idfit.sampling.density import check_integrable
 from idfit.study.analyses import FunctionTable
 from idfit.study.recipe import Recipe, check_names, check_options, finding_of
 from idfit.study.reparameterizing import Change, required_change
@@ -82,10 +81,10 @@ def _check_analyses(recipe: Recipe, problem: Problem) -> list[Finding]:
     found = []
     if recipe.profiles is not None and recipe.profiles.threshold == "F":
         found += _check_threshold(recipe, problem)
-    if recipe.posterior is not None:
-        found += _check_posterior(problem)
     if recipe.design is not None:
         found += _check_design(recipe, problem)
+    if recipe.prediction is not None:
+        found += _check_prediction(recipe, problem)
     for name, table in recipe.functions.items():
         quantity = quantity_of(table)
         try:
@@ -99,29 +98,8 @@ def _check_analyses(recipe: Recipe, problem: Problem) -> list[Finding]:
     return found
 
 
-def _check_posterior(problem: Problem) -> list[Finding]:
-    try:
-        check_integrable(problem.parameters)
-    except InputError as error:
-        return list(error.findings)
-    return []
-
-
-def _check_design(recipe: Recipe, problem: Problem) -> list[Finding]:
-    from idfit.prediction.design import check_design
-
-    asked = recipe.design
-    assert asked is not None
-    try:
-        check_design(problem, asked.target, asked.observables, asked.conditions, asked.times)
-    except InputError as error:
-        rule = "; ".join(part for f in error.findings[:3] for part in (f.given, f.rule) if part)
-        return [finding_of(recipe, (("design",), "[design]", rule, ""), "P19")]
-    return []
-
-
-def _check_threshold(recipe: Recipe, problem: Problem) -> list[Finding]:
-    path, n = ("profiles", "threshold"), len(noise_parameters(problem))
+def _check_threshold(recipe: Recipe, problem: Problem, table: str = "profiles") -> list[Finding]:
+    path, n = (table, "threshold"), len(noise_parameters(problem))
     if n != 1:
         rule = f"belongs to one noise level that is estimated; this problem has {n} such"
         return [finding_of(recipe, (path, "F", rule, "use chi2"), "P19")]
