@@ -10,6 +10,7 @@ from idfit.optimize.fit import find_optimizer, noise_parameters
 from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, Quantity, build
 from idfit.problem.quantities import extended, noise_of
+from idfit.spec.findings import did_you_mean, listed
 from idfit.study.analyses import FunctionTable
 from idfit.study.recipe import Recipe, check_names, check_options, finding_of
 from idfit.study.reparameterizing import Change, required_change
@@ -95,6 +96,32 @@ def _check_analyses(recipe: Recipe, problem: Problem) -> list[Finding]:
             rule = "; ".join(part for f in error.findings for part in (f.given, f.rule) if part)
             path = ("functions", name, "formula")
             found.append(finding_of(recipe, (path, f"{name} = {table.formula}", rule, ""), "P19"))
+    return found
+
+
+def _check_design(recipe: Recipe, problem: Problem) -> list[Finding]:
+    from idfit.prediction.design import check_design
+
+    asked = recipe.design
+    assert asked is not None
+    try:
+        check_design(problem, asked.target, asked.observables, asked.conditions, asked.times)
+    except InputError as error:
+        rule = "; ".join(part for f in error.findings[:3] for part in (f.given, f.rule) if part)
+        return [finding_of(recipe, (("design",), "[design]", rule, ""), "P19")]
+    return []
+
+
+def _check_prediction(recipe: Recipe, problem: Problem) -> list[Finding]:
+    asked = recipe.prediction
+    assert asked is not None
+    found = _check_threshold(recipe, problem, "prediction") if asked.threshold == "F" else []
+    known = list(problem.spec.observables)
+    for n, name in enumerate(asked.observables or ()):
+        if name not in known:
+            remedy = did_you_mean(name, known, f"there are {listed(known)}")
+            fault = (("prediction", "observables", n), name, "is not an observable", remedy)
+            found.append(finding_of(recipe, fault, "P19"))
     return found
 
 
