@@ -56,7 +56,8 @@ class Curve:
 
 
 def curves_of(problem: Problem, quantities: Sequence[str] | Mapping[str, str] | None) -> list[Curve]:
-    """The curves of all observables, of the named ones, or of formulas by name, in every condition.
+    """The curves of all observables, of the named ones, or of formulas by name, in every condition. An
+    observable that is named as its own formula is read with its noise.
 
     Errors: `InputError` for a name that is no observable.
     """
@@ -72,7 +73,10 @@ def curves_of(problem: Problem, quantities: Sequence[str] | Mapping[str, str] | 
                 )
         wanted = set(quantities)
         return [curve for curve in _observed(problem) if curve.observable in wanted]
-    return [c for name, formula in quantities.items() for c in _formula_curves(problem, name, formula)]
+    named = {name for name, formula in quantities.items() if name == formula and name in known}
+    formulas = {name: formula for name, formula in quantities.items() if name not in named}
+    observed = [curve for curve in _observed(problem) if curve.observable in named]
+    return observed + [c for name, f in formulas.items() for c in _formula_curves(problem, name, f)]
 
 
 def _observed(problem: Problem) -> list[Curve]:

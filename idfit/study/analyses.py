@@ -181,6 +181,37 @@ class DesignTable(BaseModel):
     simulations: int = 20
 
 
+class DiagnosticsTable(BaseModel):
+    """Tests of the residuals: done in every run unless they are switched off, as they take one evaluation.
+
+    draws : of the posterior, if there is one, from which data are drawn and compared with the measured ones.
+    """
+
+    model_config = _TABLE
+
+    enabled: bool = True
+    draws: int = 1000
+
+
+class PredictionTable(BaseModel):
+    """Bands of predictions: of the named observables and of formulas by name, of all observables if neither
+    is given; at `times`, or up to the last measurement of each condition.
+
+    validation : also of new measurements; draws : of the posterior, at most.
+    """
+
+    model_config = _TABLE
+
+    method: Literal["profiles", "profile_points", "posterior", "linear"] = "profiles"
+    observables: list[str] | None = None
+    formulas: dict[str, str] = {}
+    times: list[float] | None = None
+    ci_prob: float = 0.95
+    threshold: Literal["chi2", "F"] = "chi2"
+    validation: bool = True
+    draws: int = 1000
+
+
 def _as_table(value: Any) -> Any:
     """``name = "formula"`` is short for a table with that formula."""
     return {"formula": value} if isinstance(value, str) else value
@@ -202,6 +233,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "reduction": ReductionTable,
     "design": DesignTable,
     "posterior": PosteriorTable,
+    "diagnostics": DiagnosticsTable,
+    "prediction": PredictionTable,
 }
 
 
@@ -249,6 +282,9 @@ def out_of_range(recipe: Any) -> Iterator[Fault]:
         yield from _in_posterior(recipe.posterior)
     if recipe.design is not None:
         yield from _in_design(recipe.design)
+    yield from _in_draws("diagnostics", recipe.diagnostics.draws)
+    if recipe.prediction is not None:
+        yield from _in_prediction(recipe.prediction)
     if bootstrap is not None and not 2 <= bootstrap.n <= MAX_REPLICATES:
         rule = f"must be from 2 to {MAX_REPLICATES:,}"
         yield ("bootstrap", "n"), bootstrap.n, rule, "200 is a good beginning"
@@ -297,6 +333,27 @@ def _in_posterior(table: PosteriorTable) -> Iterator[Fault]:
         if value is not None and not low <= value <= high:
             rule = f"must be from {low:,g} to {high:,g}"
             yield ("posterior", key), value, rule, "leave it out for the default"
+
+
+def _in_draws(table: str, draws: int) -> Iterator[Fault]:
+    if not 10 <= draws <= MAX_REPLICATES:
+        yield (table, "draws"), draws, f"must be from 10 to {MAX_REPLICATES:,}", "1000 is a good beginning"
+
+
+def _in_prediction(table: PredictionTable) -> Iterator[Fault]:
+    yield from _in_draws("prediction", table.draws)
+    if table.observables is not None:
+        yield from _distinct(("prediction", "observables"), table.observables)
+    for name, formula in table.formulas.items():
+        yield from _unreadable(("prediction", "formulas", name), formula)
+    if table.times is not None and not table.times:
+        yield ("prediction", "times"), table.times, "must name a time", "leave it out to have times chosen"
+    for n, time in enumerate(table.times or ()):
+        if not math.isfinite(time):
+            yield ("prediction", "times", n), time, "must be a finite number", "a prediction has a time"
+    if not 0.0 < table.ci_prob < 1.0:
+        remedy = f"{table.ci_prob / 100:g}?" if 1.0 < table.ci_prob < 100.0 else "0.95 is usual"
+        yield ("prediction", "ci_prob"), table.ci_prob, "must lie between 0 and 1", remedy
 
 
 def _in_design(table: DesignTable) -> Iterator[Fault]:

@@ -23,7 +23,17 @@ MAX_STARTS = 1_000_000
 SMALLEST_TOLERANCE, LARGE_TOLERANCE = 1e-14, 1e-3
 _MAX_SEED = 2**63 - 1
 # tables whose keys are options of the command line, and options that are named otherwise
-_BY_KEY = ("fit", "solver", "structure", "profiles", "profiles_2d", "reduction", "design", "posterior")
+_BY_KEY = (
+    "fit",
+    "solver",
+    "structure",
+    "profiles",
+    "profiles_2d",
+    "reduction",
+    "design",
+    "posterior",
+    "prediction",
+)
 _OPTIONS = {
     "functions": "function",
     "reparameterization": "manual",
@@ -82,6 +92,8 @@ class Recipe(BaseModel):
     reduction: analyses.ReductionTable | None = None
     design: analyses.DesignTable | None = None
     posterior: analyses.PosteriorTable | None = None
+    diagnostics: analyses.DiagnosticsTable = analyses.DiagnosticsTable()
+    prediction: analyses.PredictionTable | None = None
 
     # places in the recipe file; None for a recipe put together from options
     _positions: Positions | None = PrivateAttr(default=None)

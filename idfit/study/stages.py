@@ -12,6 +12,7 @@ import xarray as xr
 from idfit.errors import Finding, IdfitError, Interrupted, StorageError
 from idfit.problem import Problem
 from idfit.results import Status, Verdict, sentences
+from idfit.study import predicting
 from idfit.study.agreement import agreement
 from idfit.study.analyses import ProfilesTable, decisive
 from idfit.study.joined import joined
@@ -54,8 +55,8 @@ class Stage:
     def asked(self, recipe: Recipe) -> bool:
         if self.method:
             return recipe.second_opinions is not None and self.method in recipe.second_opinions.methods
-        if self.table == "fisher":
-            return recipe.fisher.enabled
+        if self.table in ("fisher", "diagnostics"):
+            return getattr(recipe, self.table).enabled
         if self.table == "agreement":
             return any(t is not None for t in (recipe.profiles, recipe.bootstrap, recipe.posterior))
         return bool(getattr(recipe, self.table))
@@ -293,6 +294,22 @@ def _agreement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner)
     )  # fmt: skip
 
 
+def _diagnostics(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    return predicting.diagnostics(problem, best_known(groups), recipe)
+
+
+def _predictions(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
+    return predicting.predictions(problem, best_known(groups), groups, recipe, runner)
+
+
+def _checks(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> Groups:
+    return predicting.predictive_checks(problem, groups, recipe)
+
+
+def _where_bands_begin(groups: Groups) -> np.ndarray:
+    return predicting.where_bands_begin(groups, best_point(groups))
+
+
 def _without_verdict(profiles: xr.Dataset) -> list[str]:
     """Profiles without a verdict, with the reason."""
     lost = profiles["verdict"].isin([int(Verdict.UNDETERMINED), int(Verdict.NOT_REACHED)])
@@ -372,12 +389,22 @@ STAGES = (
         for m in OPINIONS
     ),
     Stage("fisher", "fisher", "Fisher information", _fisher, _nothing, has_tasks=False),
+    Stage("diagnostics", "diagnostics", "residual diagnostics", _diagnostics, _nothing, has_tasks=False),
     Stage("function_profiles", "functions", "profiles of functions", _functions, _without_verdict),
     Stage("profiles_2d", "profiles_2d", "2-D profiles", _pairs, _lost_cells),
     Stage("identifiability_test", "identifiability_test", "identifiability test", _test, _undetermined_test),
     Stage("bootstrap", "bootstrap", "bootstrap", _bootstrap, _lost_replicates),
     Stage("reduction", "reduction", "limits of the model", _reduction, _nothing),
     Stage("sampling", "posterior", "posterior", _posterior, _unconverged, begins=_where_chains_begin),
+    Stage("predictive_checks", "posterior", "predictive checks", _checks, _nothing, has_tasks=False),
+    Stage(
+        "prediction",
+        "prediction",
+        "predictions",
+        _predictions,
+        predicting.missing_limits,
+        begins=_where_bands_begin,
+    ),
     Stage("design", "design", "the next measurement", next_measurement, lost_simulations),
     Stage("agreement", "agreement", "agreement of the methods", _agreement, _nothing, has_tasks=False),
 )
