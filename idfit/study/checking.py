@@ -113,15 +113,33 @@ def _check_design(recipe: Recipe, problem: Problem) -> list[Finding]:
 
 
 def _check_prediction(recipe: Recipe, problem: Problem) -> list[Finding]:
+    """Names, formulas and times of predictions, and what the method needs."""
+    from idfit.prediction.cells import cells_of
+    from idfit.prediction.curves import curves_of
+    from idfit.study.predicting import quantities_of
+
     asked = recipe.prediction
     assert asked is not None
     found = _check_threshold(recipe, problem, "prediction") if asked.threshold == "F" else []
+    if asked.method == "posterior" and recipe.posterior is None:
+        fault = (("prediction", "method"), asked.method, "needs draws", "add the table [posterior]")
+        found.append(finding_of(recipe, fault, "P19"))
     known = list(problem.spec.observables)
     for n, name in enumerate(asked.observables or ()):
         if name not in known:
             remedy = did_you_mean(name, known, f"there are {listed(known)}")
             fault = (("prediction", "observables", n), name, "is not an observable", remedy)
             found.append(finding_of(recipe, fault, "P19"))
+    if found:
+        return found
+    try:
+        theta = problem.parameters.nominal_scaled
+        curves = curves_of(problem, quantities_of(asked))
+        cells_of(problem, curves, asked.times, theta, recipe.solver.rtol, recipe.solver.atol)
+    except InputError as error:
+        rule = "; ".join(part for f in error.findings[:3] for part in (f.given, f.rule) if part)
+        key = "formulas" if asked.formulas else "times"
+        found.append(finding_of(recipe, (("prediction", key), getattr(asked, key), rule, ""), "P19"))
     return found
 
 

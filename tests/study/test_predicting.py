@@ -67,7 +67,7 @@ def test_a_posterior_brings_its_checks_and_its_bands(tmp_path):
 @pytest.mark.parametrize(
     ("table", "word"),
     [
-        (PredictionTable(observables=["nothing"]), "there are the observables y, z"),
+        (PredictionTable(observables=["nothing"]), "is not an observable"),
         (PredictionTable(formulas={"g": "q*y"}), "q"),
         (PredictionTable(times=[-1.0]), "starts at 0"),
         (PredictionTable(times=[]), "must name a time"),
