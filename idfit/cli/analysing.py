@@ -1,4 +1,4 @@
-"""Analyses of a run that is there, or of a fit made first: what `idfit profile` and `fisher` share."""
+"""Analyses of a run that is there, or of a fit made first: what `idfit profile` and others share."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def analyse(
     from idfit.study.recipe import FitOptions, Recipe, SolverOptions
 
     mode = mode_of(resume, overwrite)
-    if data is None and (directory := _run_in(target)) is not None:
+    if data is None and (directory := run_in(target)) is not None:
         _refuse_options_of_the_fit(context, target)
         return with_means(console, workers, lambda means: extend_run(directory, tables, means, overwrite))
     recipe = Recipe(
@@ -69,7 +69,12 @@ def analyse(
     return with_means(console, workers, lambda means: run_recipe(recipe, mode, means))
 
 
-def _run_in(target: Path) -> Path | None:
+def given(**options: Any) -> dict[str, Any]:
+    """What was given: the rest keeps the values of the run, or their defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def run_in(target: Path) -> Path | None:
     """The folder of a run, given as such or by its study; None for other files, which are models."""
     if target.suffix == ".nc":
         return target.parent

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from idfit.cli.drawn import posterior_facts, posterior_line, posterior_rows
+from idfit.cli.next_measurement import design_facts, design_lines
 from idfit.results import Agreement, SideStatus, Verdict
 
 _TAGS = {
@@ -92,6 +94,10 @@ def further_lines(study: xr.DataTree) -> list[str]:
         lines.append(f"bootstrap: {replicates.sizes['replicate']} replicates")
     if (reduction := group(study, "reduction")) is not None:
         lines += reduction_lines(reduction)
+    lines += design_lines(study)
+    if (sampling := group(study, "sampling")) is not None:
+        lines.append(posterior_line(sampling))
+        lines += table_lines(posterior_rows(sampling)) if sampling.attrs["converged"] else []
     if (opinions := group(study, "agreement")) is not None:
         lines += [*_disagreements(opinions), *_views(opinions)]
     return lines
@@ -197,6 +203,10 @@ def determined_facts(study: xr.DataTree) -> dict[str, Any]:
             "steps": [dict(zip(names, row, strict=True)) for row in rows],
             "ended": str(reduction.attrs["ended"]),
         }
+    if (design := group(study, "design")) is not None:
+        facts["design"] = design_facts(design)
+    if (sampling := group(study, "sampling")) is not None:
+        facts["posterior"] = posterior_facts(sampling)
     if (opinions := group(study, "agreement")) is not None:
         facts["agreement"] = {
             name: {"agreement": Agreement(code).label, "cause": cause}

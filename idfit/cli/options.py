@@ -30,6 +30,14 @@ class Opinion(StrEnum):
     integration = "integration"
 
 
+class Sampler(StrEnum):
+    emcee = "emcee"
+    metropolis = "metropolis"
+    tempering = "tempering"
+    nuts = "nuts"
+    dynesty = "dynesty"
+
+
 class Sampling(StrEnum):
     sobol = "sobol"
     lhs = "lhs"

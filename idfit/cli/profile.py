@@ -81,13 +81,13 @@ def profile(
     console = Console(quiet, json, debug)
 
     def work() -> int:
-        from idfit.cli.analysing import FitAsked, analyse
+        from idfit.cli.analysing import FitAsked, analyse, given
         from idfit.cli.running import tell_outcome
         from idfit.cli.texts import levels_in, named_formulas, names_in, pair_in
 
         asked = FitAsked(starts, seed, optimizer, sampling.value, rtol, atol, missing.value)
         tables: dict[str, dict[str, Any]] = {
-            "profiles": _given(
+            "profiles": given(
                 parameters=names_in(parameters),
                 ci_prob=levels_in(ci_prob),
                 threshold=None if threshold is None else threshold.value,
@@ -112,8 +112,3 @@ def profile(
         return tell_outcome(console, outcome)
 
     execute("profile", console, work)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """What was given: the rest keeps the values of the run, or their defaults."""
-    return {name: value for name, value in options.items() if value is not None}

@@ -347,6 +347,19 @@ def _asymmetric_posterior(case: _Case) -> str:
     return _lopsided("posterior", *np.abs(case.marginal.ends(case.level) - case.centre))
 
 
+def _otherwise_wide_posterior(case: _Case) -> str:
+    """Without a profile there is only the curvature to hold the posterior against."""
+    if case.marginal is None or case.profile is not None or "wald" not in case.given:
+        return ""
+    ratio = float(np.ptp(case.marginal.ends(case.level)) / np.ptp(case.given["wald"]))
+    if 1 / ERROR_RATIO <= ratio <= ERROR_RATIO:
+        return ""
+    return (
+        f"the posterior is {ratio:.2g} times as wide as the curvature says: it integrates the other "
+        "parameters out, noise levels among them, and sees what lies farther away"
+    )
+
+
 def _one_branch(case: _Case) -> str:
     return _second_optimum(case) or "the endpoints follow one branch only, the path tries others"
 
@@ -366,6 +379,7 @@ _CAUSES = (
     _second_optimum,
     _shaped_by_the_prior,
     _curved,
+    _otherwise_wide_posterior,
     _biased,
 )
 # where one method alone differs, its own failing comes first

@@ -13,8 +13,9 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from idfit.results import Agreement, BoundSide, SideStatus, Status, Verdict, dataset
+from idfit.results import Agreement, BoundSide, Limit, SideStatus, Status, Verdict, dataset
 from idfit.study.agreement import agreement
+from idfit.study.marginals import ends_of_profile_as_density
 
 CENTRE, ERROR = np.array([1.0, 2.0]), np.array([0.1, 0.2])
 Z = stats.norm.ppf(0.975)
@@ -356,3 +357,167 @@ def test_the_expected_information_is_judged_only_where_there_is_no_observed_one(
     assert told(wide, None, made_profiles())[0] is Agreement.AGREE
     alone = made_fit(error=np.full(2, np.nan), expected=5 * ERROR)
     assert told(alone, None, made_profiles())[0] is Agreement.DISAGREE
+
+
+# --- the posterior ------------------------------------------------------------------------------------------
+
+
+def made_sampling(converged=True, limits=((Limit.DATA, Limit.DATA),) * 2, reason="R-hat is 1.4"):
+    flat = np.zeros(2)
+    names = ("mean", "sd", "median", "rhat", "ess_bulk", "ess_tail", "mcse_mean", "mcse_sd")
+    return dataset(
+        "sampling",
+        {
+            **dict.fromkeys((*names, "autocorrelation_time"), flat),
+            "interval": np.zeros((2, 1, 2)),
+            "limited_by": np.array(limits, dtype=int),
+            "acceptance": [0.3] * 4,
+            "n_stuck": [0] * 4,
+            "n_evaluations": [10] * 4,
+            "n_failures": np.empty(0, dtype=int),
+        },
+        {
+            "parameter": NAMES, "scale": SCALES, "ci_prob": [0.95], "fate": np.empty(0, dtype=str),
+            "prior_level": np.empty(0),
+        },
+        {"converged": int(converged), "reason": "" if converged else reason},
+    )  # fmt: skip
+
+
+def drawn_from(a: np.ndarray) -> xr.Dataset:
+    """Draws of a on its estimation scale, those of b normal."""
+    b = 10.0 ** (CENTRE[1] + ERROR[1] * stats.norm.ppf((np.arange(a.size) + 0.5) / a.size))
+    return xr.Dataset({"a": (("chain", "draw"), a[None]), "b": (("chain", "draw"), b[None])})
+
+
+def quantiles_of(density, low, high, n=20_000):
+    """n values that are distributed as a density."""
+    grid = np.linspace(low, high, 200_001)
+    mass = np.cumsum(density(grid))
+    return np.interp((np.arange(n) + 0.5) / n, mass / mass[-1], grid)
+
+
+def followed(rise, low, high):
+    """Profiles whose first has the course `rise` from low to high (in a), on 41 steps."""
+    level = stats.chi2.ppf(0.95, 1) / 2
+    a = np.unique(np.concatenate([np.linspace(low, high, 40), [CENTRE[0]]]))
+    fine = np.linspace(low, high, 200_001)
+    inside = fine[rise(fine) <= level]
+    ends = CENTRE[:, None] + Z * np.outer(ERROR, [-1, 1])
+    ends[0] = inside[[0, -1]]
+    flat = made_profiles(ends, searched=np.array([[low, high], CENTRE[1] + 0.4 * np.array([-1, 1])]))
+    b = np.linspace(CENTRE[1] - 0.4, CENTRE[1] + 0.4, len(a))
+    value = np.stack([a, b])
+    objective = 5.0 + np.stack([rise(a), 0.5 * ((b - CENTRE[1]) / ERROR[1]) ** 2])
+    coords = {"step": np.arange(len(a))}
+    longer = {
+        "value": (("profiled", "step"), value),
+        "objective": (("profiled", "step"), objective),
+        "jump": (("profiled", "step"), np.zeros(value.shape, dtype=bool)),
+    }
+    kept = flat.drop_dims("step")
+    return kept.assign_coords(coords).assign(longer)
+
+
+def parabola(a):
+    return 0.5 * ((a - CENTRE[0]) / ERROR[0]) ** 2
+
+
+def test_chains_that_have_not_converged_are_compared_with_nothing():
+    wild = drawn_from(np.linspace(-5.0, 50.0, 4000))
+    found = agreement(
+        made_fit(), None, made_profiles(), posterior=wild, sampling=made_sampling(converged=False)
+    )
+    assert "posterior" not in found["source"].values
+    assert found["agreement"].values.tolist() == [Agreement.AGREE] * 2
+    assert found.attrs["posterior_left_out"] == "R-hat is 1.4"
+    judged = agreement(made_fit(), None, made_profiles(), posterior=wild, sampling=made_sampling())
+    assert int(judged["agreement"][0]) == Agreement.DISAGREE
+    assert judged.attrs["posterior_left_out"] == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (Limit.BOUND, "comes from its bound, not from the data, where the profile is open"),
+        (Limit.PRIOR, "comes from priors, not from the data, where the profile is open"),
+        (Limit.OTHER_BOUNDS, "comes from bounds of other parameters, not from the data"),
+    ],
+)
+def test_a_limit_that_no_data_have_set(limit, words):
+    """The profile is open above; the draws end at 3 as something else ends them there."""
+    profiles = made_profiles(changed(0, 1, math.inf), ((C, OPEN), (C, C)))
+    draws = drawn_from(np.linspace(0.8, 3.0, 4000))
+    sampling = made_sampling(limits=((Limit.DATA, limit), (Limit.DATA, Limit.DATA)))
+    _, cause = told(made_fit(), None, profiles, posterior=draws, sampling=sampling)
+    curvature, posterior = cause.split("; the posterior")
+    assert "the profile stays open above" in curvature
+    assert posterior.strip().startswith(f"'s limit above {words}")
+
+
+def test_two_modes_of_the_posterior():
+    at = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
+    draws = drawn_from(np.concatenate([1.0 + 0.1 * at, 3.0 + 0.1 * at]))
+    _, cause = told(made_fit(), None, made_profiles(), posterior=draws, sampling=made_sampling())
+    assert cause == "the posterior has 2 modes, and the interval spans what lies between them"
+
+
+def test_a_skewed_curve_read_in_two_ways():
+    """The same curve: e^(-rise) is the posterior's density, yet equal tails are not equal heights."""
+
+    def rise(a):
+        u = (a - CENTRE[0]) / ERROR[0]
+        return np.where(u < 0, 8.0 * u**2, 0.02 * u**2)
+
+    profiles = followed(rise, 0.9, 3.0)
+    draws = drawn_from(quantiles_of(lambda a: np.exp(-rise(a)), 0.5, 6.0))
+    fit = made_fit(error=[np.nan, 0.2], expected=[np.nan, 0.2])  # the curvature would be the first to differ
+    _, cause = told(fit, None, profiles, posterior=draws, sampling=made_sampling())
+    assert cause.startswith("the curve is skewed: the profile's limits are read off at one height")
+
+
+@pytest.mark.parametrize(("shift", "where"), [(1.5, "above"), (-1.5, "below")])
+def test_mass_that_is_shifted_by_integrating_the_others_out(shift, where):
+    """As where the width of the others grows with a: density ∝ width(a)·e^(-rise) with width e^(shift·u)."""
+
+    def density(a):
+        return np.exp(-parabola(a) + shift * (a - CENTRE[0]) / ERROR[0])
+
+    draws = drawn_from(quantiles_of(density, -1.0, 3.0))
+    profiles = followed(parabola, 0.75, 1.25)
+    _, cause = told(made_fit(), None, profiles, posterior=draws, sampling=made_sampling())
+    assert f"more values of the other parameters fit {where} the best fit" in cause
+    assert f"by {abs(shift) / Z:.2g} half-widths" in cause  # e^(su) moves a normal density by s errors
+
+
+def test_a_marginal_that_is_wider_on_both_sides():
+    """Student's t with 3 degrees of freedom, as where a noise level is integrated out."""
+    draws = drawn_from(CENTRE[0] + ERROR[0] * stats.t.ppf((np.arange(20_000) + 0.5) / 20_000, 3))
+    profiles = followed(parabola, 0.75, 1.25)
+    _, cause = told(made_fit(), None, profiles, posterior=draws, sampling=made_sampling())
+    factor = stats.t.ppf(0.975, 3) / Z
+    assert cause == (
+        f"integrating the other parameters out widens the interval {factor:.2g} times; the profile only "
+        "follows their best values"
+    )
+
+
+def test_without_a_profile_the_posterior_is_held_against_the_curvature():
+    wide = drawn_from(CENTRE[0] + 1.5 * ERROR[0] * stats.norm.ppf((np.arange(4000) + 0.5) / 4000))
+    _, cause = told(made_fit(), None, None, posterior=wide, sampling=made_sampling())
+    assert cause.startswith("the posterior is 1.5 times as wide as the curvature says")
+    skewed = drawn_from(quantiles_of(lambda a: np.where(a > 0.9, np.exp(-(a - 0.9) / 0.15), 0.0), 0.5, 4.0))
+    _, cause = told(made_fit(), None, None, posterior=skewed, sampling=made_sampling())
+    assert "times as far above the estimate as below" in cause
+
+
+def test_the_profile_as_a_density_has_the_quantiles_of_a_normal_one():
+    row = followed(parabola, 0.8, 1.2).isel(ci_prob=-1).sel(profiled="a")  # continued beyond its ends
+    assert ends_of_profile_as_density(row, 0.95) == pytest.approx(
+        CENTRE[0] + Z * ERROR[0] * np.array([-1, 1])
+    )
+    cut = row.copy()
+    cut["side_status"][:] = int(DOMAIN)
+    truncated = stats.truncnorm(-2, 2, CENTRE[0], ERROR[0]).ppf([0.025, 0.975])
+    assert ends_of_profile_as_density(cut, 0.95) == pytest.approx(truncated, abs=1e-4)
+    assert ends_of_profile_as_density(made_profiles().isel(ci_prob=-1, profiled=0), 0.95) is None
