@@ -145,5 +145,4 @@ def _collected(
         "simulated_estimate": stacked("estimate"),
         "share_closed": share,
         "median_interval": median,
-        "true_value": np.array([[g.natural(t.theta) for g in setting.targets] for t in truths]),
     }

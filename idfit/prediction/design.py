@@ -94,8 +94,8 @@ def design(
     ``E`` of the targets, each in its own unit (a factor e, or its size), or ``single`` (the first). n_new :
     size of the proposed set; replicates : how often each candidate is measured. method : ``valley`` ranks by
     the mean of gain/(gain + needed) over open sides and truths, ``both`` does so where the profiles are open,
-    and else by the information. check : whether the proposal is tried on `n_simulations` simulated data sets for each
-    truth.
+    and else by the information. check : whether the proposal is tried on `n_simulations` simulated data
+    sets for each truth.
 
     Returns a dataset of the group ``design``. Errors: `InputError` for names, times, noise and options;
     `RunError` if the best fit cannot be evaluated; `Interrupted` if stopped.
@@ -151,7 +151,7 @@ def check_design(
     rtol: float = 1e-8,
     atol: float = 1e-12,
 ) -> None:
-    """Errors: the `InputError` that `design` would give for what is offered and aimed at, without computing."""
+    """Errors: the `InputError` that `design` gives for what is offered and aimed at; nothing is solved."""
     widened(problem, *offered(problem, observables, conditions, times))
     targets_of(problem, target, None, rtol, atol)
 
@@ -402,6 +402,7 @@ def _valley_part(
     found = {
         "theta_truth": np.array([t.theta for t in truths]),
         "rise_truth": np.array([t.rise for t in truths]),
+        "true_value": np.array([[g.natural(t.theta) for g in targets] for t in truths]),
     }
     if valley is None:
         return found
@@ -451,6 +452,7 @@ def _dataset(
         "unit": [t.unit for t in targets],
         "target_scale": [t.scale for t in targets],
         "truth": [t.label for t in truths],
+        "truth_of": [t.target for t in truths],
         "parameter": list(problem.parameters.names),
         "scale": list(problem.parameters.scale),
     }

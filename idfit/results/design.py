@@ -32,6 +32,7 @@ DESIGN_GROUPS: Mapping[str, Group] = {
             "unit": text("target", "unit of the target, natural scale", optional=True),
             "target_scale": text("target", "scale on which the target is profiled", optional=True),
             "truth": text("truth", "point that is taken to be true"),
+            "truth_of": text("truth", "target on whose profile it lies", optional=True),
             "parameter": text("parameter", "estimated parameter"),
             "scale": text("parameter", "estimation scale"),
             "ci_bound": _BOUND,
