@@ -7,6 +7,7 @@ its own states; what experiments share are the unknowns. A start that nobody kno
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import sympy
@@ -72,7 +73,7 @@ class Question:
     orders: int | None = None
     assumptions: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def generic(self) -> bool:
         """Whether every start is a name of its own: a rank that stops growing has then stopped for good."""
         starts = [start for e in self.experiments for start in e.start]
