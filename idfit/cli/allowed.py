@@ -35,8 +35,8 @@ def _combination_lines(found: Combinations) -> list[str]:
     if len(formulas) > _MOST_FORMULAS:
         lines.append(f"... and {len(formulas) - _MOST_FORMULAS} more")
     lines += [f"unnoticed by such data: {symmetry.formula}" for symmetry in found.symmetries]
-    if not found.complete:
-        lines.append("there are more combinations than were found")
+    if found.missing:
+        lines.append(found.missing)
     return lines
 
 

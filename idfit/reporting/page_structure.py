@@ -32,7 +32,7 @@ def context(study: xr.DataTree) -> dict:
             "n_more": max(0, len(rows) - _MOST_ROWS) + max(0, len(states) - _MOST_ROWS),
             "meanings": _meanings(found),
             "combinations": _combinations(combined),
-            "incomplete": combined is not None and not combined.complete,
+            "missing": "" if combined is None else combined.missing,
             "symmetries": [] if combined is None else [s.formula for s in combined.symmetries],
             "assumptions": found.assumptions,
             "facts": _facts(found),

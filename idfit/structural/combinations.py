@@ -15,7 +15,7 @@ from idfit.model import Model
 from idfit.numerics.modular import PRIMES
 from idfit.problem import Problem
 from idfit.results import dataset
-from idfit.structural.fibre import Fibre, Points, residues
+from idfit.structural.fibre import Fibre, Points, Work, residues
 from idfit.structural.from_model import question_of_model
 from idfit.structural.from_problem import question_of_problem
 from idfit.structural.grading import gradings
@@ -27,18 +27,27 @@ from idfit.structural.readable import kind_of, readable
 from idfit.structural.symmetries import Symmetry, symmetries
 
 _CHECK_POINTS = 3
+_TOO_MUCH_WORK = "the search was ended at its limit of work"
+_NO_SUCH_FORMULA = "products of powers and short sums of them do not account for all"
+#: elementary operations that the search for combinations may take: some seconds, and four times what any
+#: combination of the published models took
+MOST_WORK = 2e9
 
 
 @dataclass(frozen=True)
 class Combinations:
     """functions : independent functions of the unknowns, determined up to finitely many values; null_space :
     (direction, unknown) at one point; complete : whether there are as many as the null space leaves, checked
-    at other points modulo two primes."""
+    at other points modulo two primes; incomplete : why there are not, "" if there are."""
 
     functions: tuple[sympy.Expr, ...]
     symmetries: tuple[Symmetry, ...]
     null_space: np.ndarray
-    complete: bool
+    incomplete: str
+
+    @property
+    def complete(self) -> bool:
+        return not self.incomplete
 
 
 def find_combinations(
@@ -62,8 +71,10 @@ def find_combinations(
     reads, with its `kind` and the unknowns that it `uses`; the symmetries that explain the null space, in
     words and as rates of change (`generator`); `complete`: whether the combinations account for every
     direction, checked at three other random points modulo two primes. In formulas the name of a state means
-    its start. The attrs hold ``assumptions`` and the ``unexplained`` unknowns, which move along directions
-    for which no symmetry was found.
+    its start. The attrs hold ``assumptions``, the ``unexplained`` unknowns, which move along directions
+    for which no symmetry was found, and why the combinations are ``incomplete`` ("" if they are not): none of
+    the kinds that are tried, or the search has ended at `MOST_WORK` elementary operations, which are counted,
+    so that it ends at the same place on every machine.
 
     Errors: `InputError` for names that the model does not have; `CannotDecideError` for equations that power
     series do not cover.
@@ -91,7 +102,8 @@ def combinations_of(question: Question, seed: int = 0) -> Combinations:
     """The same for a question, as formulas."""
     question = with_noise_observed(question)
     observer = Observer(question)
-    fibre = _fibre(question, Points(observer, seed, PRIMES[0]))
+    work = Work(MOST_WORK)
+    fibre = _fibre(question, Points(observer, seed, PRIMES[0], work), work)
     sample = fibre.draw(2)
     columns = sorted(frozenset().union(*sample.supports))
     still = [x for i, x in enumerate(fibre.coordinates) if i not in columns]
@@ -99,11 +111,12 @@ def combinations_of(question: Question, seed: int = 0) -> Combinations:
     order = {x: i for i, x in enumerate((*fibre.coordinates, *fibre.constants))}
     functions = [*still, *(readable(f, order) for f in invariants(moving))]
     functions, complete = _proved(functions, observer, seed)
+    why = _TOO_MUCH_WORK if work.used_up else _NO_SUCH_FORMULA
     return Combinations(
         functions=tuple(functions),
         symmetries=tuple(symmetries(moving)),
         null_space=sample.tangents[0],
-        complete=complete,
+        incomplete="" if complete else why,
     )
 
 
@@ -113,7 +126,7 @@ def with_noise_observed(question: Question) -> Question:
     return replace(question, experiments=experiments)
 
 
-def _fibre(question: Question, points: Points) -> Fibre:
+def _fibre(question: Question, points: Points, work: Work) -> Fibre:
     unknowns = tuple(sympy.Symbol(name) for name in question.unknowns)
     known = tuple(sympy.Symbol(name) for name in question.known)
     weights = gradings(question)
@@ -124,6 +137,7 @@ def _fibre(question: Question, points: Points) -> Fibre:
         starts=frozenset(x for x in unknowns if x.name not in _in_equations(question)),
         prime=points.prime,
         draw=points.draw,
+        work=work,
     )
 
 
@@ -218,6 +232,7 @@ def _dataset(question: Question, found: Combinations, seed: int) -> xr.Dataset:
     attrs = {
         "assumptions": " ".join(question.assumptions),
         "unexplained": _unexplained(question, found),
+        "incomplete": found.incomplete,
         "seed": seed,
     }
     return dataset("combinations", variables, coords, attrs)

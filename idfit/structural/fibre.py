@@ -43,11 +43,28 @@ class Sample:
         return Sample(self.values[:, list(columns)], still, self.tangents[:, list(rows)][:, :, list(columns)])
 
 
+@dataclass
+class Work:
+    """Elementary operations (products of residues) that a search may still take. They are counted and not
+    timed, so that it finds the same on every machine. Once more is asked than is left, nothing is given."""
+
+    left: float
+    used_up: bool = False
+
+    def allows(self, operations: float) -> bool:
+        """Whether that many are left; if so they are taken."""
+        self.used_up |= operations > self.left
+        if not self.used_up:
+            self.left -= operations
+        return not self.used_up
+
+
 @dataclass(frozen=True, eq=False)
 class Fibre:
     """coordinates : symbols of what moves; constants : of what does not, yet may stand in formulas; weight :
     symbol -> its weights (see `gradings`); starts : coordinates that depend on starts, not on parameters
-    alone; draw : samples at as many points as are wanted, the first of them always the same."""
+    alone; draw : samples at as many points as are wanted, the first of them always the same; work : what may
+    still be spent on it, shared with all that is made of this fibre."""
 
     coordinates: tuple[sympy.Symbol, ...]
     constants: tuple[sympy.Symbol, ...]
@@ -55,6 +72,7 @@ class Fibre:
     starts: frozenset[sympy.Symbol]
     prime: int
     draw: Callable[[int], Sample]
+    work: Work
     _memory: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def remembered(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -154,20 +172,23 @@ def _remembered(draw: Callable[[int], Sample]) -> Callable[[int], Sample]:
 
 
 class Points:
-    """The fibre of a question at a growing number of random points."""
+    """The fibre of a question at a growing number of random points, whose work is counted."""
 
-    def __init__(self, observer: Observer, seed: int, prime: int):
-        self.observer, self.seed, self.prime = observer, seed, prime
+    def __init__(self, observer: Observer, seed: int, prime: int, work: Work):
+        self.observer, self.seed, self.prime, self.work = observer, seed, prime, work
         first = observer.observe(_BATCH // 2, seed, prime)
         self.prime, self.free = first.prime, first.free  # the equations may have asked for another prime
         self._whole, self._looks = Sample(first.values, first.known_values, first.null_space), 0
+        n_nodes = sum(len(program.op) for program in observer.programs)
+        # every node of the programs, all its orders with all others, and their derivatives
+        self._work_of_one = n_nodes * len(first.ranks) ** 2 * len(observer.columns)
 
     def draw(self, n_points: int) -> Sample:
         while (missing := n_points - len(self._whole.values)) > 0:
             self._looks += 1
-            more = self.observer.observe(
-                max(missing, _BATCH), self.seed + 1_000_003 * self._looks, self.prime
-            )
+            n_more = max(missing, _BATCH)
+            self.work.left -= n_more * self._work_of_one  # what is begun is finished
+            more = self.observer.observe(n_more, self.seed + 1_000_003 * self._looks, self.prime)
             if more.free == self.free and more.prime == self.prime:
                 pairs = zip(
                     (self._whole.values, self._whole.constants, self._whole.tangents),

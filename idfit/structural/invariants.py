@@ -31,6 +31,8 @@ from idfit.structural.rational import (
 _LARGEST_SYSTEM = 500
 _MOST_MONOMIALS = 6000
 _MOST_TERMS = 12
+# an entry of a matrix costs so many products of residues before and after its elimination
+_CONVERSION = 100
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,10 @@ def _sums(fibre: Fibre, level: Level) -> list[tuple[sympy.Expr, np.ndarray]]:
     if not classes or len(exponents) > _MOST_MONOMIALS:
         return []
     n_directions = fibre.draw(1).tangents.shape[1]
-    sample = fibre.draw(max(len(c) for c in classes) // n_directions + SPARE)
+    n_points = max(len(c) for c in classes) // n_directions + SPARE
+    if not fibre.work.allows(sum(_elimination(n_points * n_directions, len(c)) for c in classes)):
+        return []
+    sample = fibre.draw(n_points)
     symbols = (*fibre.coordinates, *fibre.constants)
     candidates = []
     for chosen in (exponents[c] for c in classes):
@@ -229,6 +234,11 @@ def _sums(fibre: Fibre, level: Level) -> list[tuple[sympy.Expr, np.ndarray]]:
                 )
                 candidates.append((cost, _sum_of(symbols, chosen[terms], vector[terms]), gradient))
     return [(function, gradient) for _, function, gradient in sorted(candidates, key=lambda c: c[0])]
+
+
+def _elimination(n_rows: int, n_columns: int) -> float:
+    """Elementary operations for both orders of the columns, the way into exact integers and back included."""
+    return 2.0 * n_rows * n_columns * (min(n_rows, n_columns) + _CONVERSION)
 
 
 def _sum_of(symbols: Sequence[sympy.Symbol], exponents: np.ndarray, coefficients: np.ndarray) -> sympy.Expr:

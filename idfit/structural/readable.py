@@ -9,6 +9,9 @@ import sympy
 
 from idfit.expressions import to_text
 
+# sums of more terms times symbols are left as they are: factors may take minutes, and would not be short
+_LARGEST = 200
+
 
 def readable(function: sympy.Expr, order: Mapping[sympy.Symbol, int]) -> sympy.Expr:
     """The shortest of the function's own forms: as it is, multiplied out, factored, its inverse; without a
@@ -28,8 +31,12 @@ def kind_of(function: sympy.Expr) -> str:
 
 
 def _forms(function: sympy.Expr) -> Iterator[Any]:
+    expanded: Any = sympy.expand(function)
+    yield from (expanded, function)
+    if len(sympy.Add.make_args(expanded)) * len(function.free_symbols) > _LARGEST:
+        return
     factored = sympy.factor(function)
-    yield from (sympy.expand(function), factored, function)
+    yield factored
     numerator: Any = sympy.numer(factored)
     denominator: Any = sympy.denom(factored)
     if not denominator.is_number:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sympy
 
+import idfit.structural.combinations as module
 from idfit.expressions import parse
 from idfit.model import Model
 from idfit.numerics.modular import PRIMES
@@ -114,6 +115,7 @@ def test_what_no_formula_was_found_for_is_not_called_complete():
     assert not found["complete"]
     assert formulas(found) == {"x"}
     assert found.attrs["unexplained"] == "a, b"
+    assert "short sums" in found.attrs["incomplete"]
 
 
 def test_everything_identifiable():
@@ -142,6 +144,52 @@ def test_combinations_of_three_compartments_need_products_of_sums():
     published = [-matrix.trace(), -matrix.det(), (matrix.trace() ** 2 - (matrix**2).trace()) / 2]
     model = Model.from_equations(odes, {"y": "x1"}, ["k12", "k21", "k23", "k32", "k30"])
     assert_spanned(model, {}, [parse(f) for f in found["formula"].values], published, equal=False)
+
+
+def test_the_search_ends_at_its_limit_of_work_and_says_so(monkeypatch):
+    """Three compartments need sums; the product of what flows through them (the determinant) needs none."""
+    odes = {
+        "x1": "-k12*x1 + k21*x2",
+        "x2": "k12*x1 - (k21 + k23)*x2 + k32*x3",
+        "x3": "k23*x2 - (k32 + k30)*x3",
+    }
+    arguments = (odes, {"y": "x1"}, ["k12", "k21", "k23", "k32", "k30"])
+    whole = found_in(*arguments)
+    assert whole.attrs["incomplete"] == ""
+    monkeypatch.setattr(module, "MOST_WORK", 1e3)
+    found = found_in(*arguments)
+    assert not found["complete"]
+    assert found.attrs["incomplete"] == "the search was ended at its limit of work"
+    assert formulas(found) == {"x1", "k12*k23*k30"}
+
+
+@pytest.mark.slow
+@needs_references
+@pytest.mark.parametrize("name", ["ME_cyclic_5_quadratic_rates", "ME_catenary_5_quadratic_rates"])
+def test_large_models_end_within_the_limit_of_work(name):
+    record = by_name(name)
+    model, options = model_of(record), options_of(record)
+    found = find_combinations(model, **options)
+    assert found.attrs["incomplete"] == "the search was ended at its limit of work"
+    assert_constant(model, options, [parse(f) for f in found["formula"].values])
+    assert found.identical(find_combinations(model, **options))
+
+
+def assert_constant(model, options, functions) -> None:
+    """grad f · N = 0 for all, at points other than those of the search."""
+    question = question_of_model(model, **options)
+    look = observe(question, 2, 23, PRIMES[2])
+    for point in range(2):
+        values = [*look.values[point], *look.known_values[point]]
+        names = {
+            sympy.Symbol(n): np.array([v])
+            for n, v in zip((*question.unknowns, *question.known), values, strict=True)
+        }
+        gradients = [
+            [residues(sympy.diff(f, sympy.Symbol(n)), names, look.prime)[0] for n in question.unknowns]
+            for f in functions
+        ]
+        assert not product(np.array(gradients), look.null_space[point].T, look.prime).any()
 
 
 def assert_spanned(model, options, ours, published, equal: bool) -> None:

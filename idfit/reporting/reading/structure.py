@@ -100,6 +100,12 @@ class Combinations:
         """Those that combine several unknowns."""
         return [c for c in self.combinations if not c.is_plain]
 
+    @property
+    def missing(self) -> str:
+        """That there are more than were found, and why; "" if there are not."""
+        why = str(self.attrs.get("incomplete", ""))
+        return "" if self.complete else "there are more combinations than were found" + (why and f": {why}")
+
 
 def read_structure(study: xr.DataTree | xr.Dataset) -> Structure | None:
     ds = group(study, "structure")
