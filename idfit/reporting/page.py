@@ -18,8 +18,10 @@ from idfit.files import write_whole
 from idfit.reporting import (
     numerals,
     page_change,
+    page_design,
     page_identifiability,
     page_posterior,
+    page_prediction,
     page_structure,
     reading,
     summary,
@@ -74,7 +76,9 @@ def render_report(study: xr.DataTree, drawn: Iterable[Drawing] | None = None) ->
             **page_identifiability.context(study),
             **page_structure.context(study),
             **page_posterior.context(study),
+            **page_prediction.context(study),
             **page_change.context(study),
+            **page_design.context(study),
             pictures=pictures,
         )
     )

@@ -19,10 +19,12 @@ from idfit.reporting.figures import (
     change,
     corner,
     correlation,
+    design,
     fit,
     marginals,
     pairs,
     parameters,
+    prediction,
     profiles,
     residuals,
     spectrum,
@@ -45,6 +47,8 @@ SECTIONS = (
     "bootstrap",
     "posterior",
     "chains",
+    "prediction",
+    "design",
 )
 
 
@@ -95,6 +99,7 @@ def drawings(study: xr.DataTree) -> Iterator[Drawing]:
     yield from _of_information(study)
     yield from of_pages(study)
     yield from of_chains(study)
+    yield from of_design(study)
 
 
 def _of_profiles(study: xr.DataTree) -> Iterator[Drawing]:
@@ -128,6 +133,12 @@ def of_pages(study: xr.DataTree, sections: Sequence[str] = SECTIONS) -> Iterator
         ("agreement", agreement.agreement_pages, agreement.plot_agreement, agreement.agreement_caption),
         ("bootstrap", bootstrap.bootstrap_pages, bootstrap.plot_bootstrap, bootstrap.bootstrap_caption),
         ("posterior", marginals.marginal_pages, marginals.plot_marginals, marginals.marginals_caption),
+        (
+            "prediction",
+            prediction.prediction_pages,
+            prediction.plot_predictions,
+            prediction.predictions_caption,
+        ),
     ):
         pages = find(study) if section in sections else []
         for i, which in enumerate(pages):
@@ -145,6 +156,15 @@ def of_chains(study: xr.DataTree) -> Iterator[Drawing]:
         yield Drawing("chains", "chains", chains.plot_chains(study), chains.chains_caption(study))
         caption = chains.autocorrelation_caption(study)
         yield Drawing("chains", "autocorrelation", chains.plot_autocorrelation(study), caption)
+
+
+def of_design(study: xr.DataTree) -> Iterator[Drawing]:
+    """Of the next measurement: what candidates tell, and intervals before and after."""
+    if design.has_design(study):
+        yield Drawing("design", "next_measurement", design.plot_gains(study), design.gains_caption(study))
+    if design.has_check(study):
+        caption = design.intervals_caption(study)
+        yield Drawing("design", "next_measurement_intervals", design.plot_intervals(study), caption)
 
 
 def _numbered(name: str, i: int, pages: Sequence[object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from idfit.reporting.summary import companions, fit, identifiability, posterior, structure
+from idfit.reporting.summary import companions, design, fit, identifiability, posterior, prediction, structure
 from idfit.reporting.summary.remark import Remark
 
 
@@ -26,7 +26,9 @@ def remarks(study: xr.DataTree) -> list[Remark]:
         *identifiability.profile_remarks(study),
         *posterior.remarks(study),
         *fit.fit_remarks(study),
+        *prediction.remarks(study),
         *companions.companion_remarks(study),
+        *design.remarks(study),
     ]
     order = {"caution": 0, "note": 1, "good": 2}
     return sorted(found, key=lambda r: order[r.kind])

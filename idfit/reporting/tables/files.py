@@ -14,7 +14,7 @@ import xarray as xr
 
 from idfit.errors import StorageError
 from idfit.reporting import reading
-from idfit.reporting.tables import identifiability, points, posterior, structure
+from idfit.reporting.tables import design, identifiability, points, posterior, prediction, structure
 from idfit.reporting.tables.fit import (
     data_table,
     fate_table,
@@ -32,7 +32,9 @@ def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Pat
     ``parameters``, ``starts``, ``optima``, ``fates``, ``statistics``, ``data``, ``measurements``;
     ``verdicts``, ``intervals``, ``profiles``, ``function_profiles``; ``fisher``, ``eigenvalues``,
     ``correlation``, ``curvature``; ``profiles_2d``, ``identifiability_test``, ``bootstrap``,
-    ``bootstrap_replicates``, ``agreement``; ``posterior``, ``superchains``; ``structure``,
+    ``bootstrap_replicates``, ``agreement``; ``posterior``, ``superchains``; ``predictions``,
+    ``residual_tests``, ``predictive_checks``; ``next_measurement``, ``next_measurement_simulations``;
+    ``structure``,
     ``combinations``, ``symmetries``,
     ``reparameterization``.
     """
@@ -59,6 +61,11 @@ def write_tables(study: xr.DataTree, folder: str | os.PathLike[str]) -> list[Pat
         "agreement": _cells(identifiability.agreement_table(study)),
         "posterior": _cells(posterior.posterior_table(study)),
         "superchains": _cells(posterior.superchain_table(study)),
+        "predictions": _cells(prediction.prediction_table(study)),
+        "residual_tests": _cells(prediction.diagnostics_table(study)),
+        "predictive_checks": _cells(prediction.check_table(study)),
+        "next_measurement": _cells(design.candidate_table(study)),
+        "next_measurement_simulations": _cells(design.simulated_table(study)),
         "structure": _cells(structure.structure_table(study)),
         "combinations": _cells(structure.combination_table(study)),
         "symmetries": _cells(structure.symmetry_table(study)),
