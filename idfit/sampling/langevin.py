@@ -38,11 +38,12 @@ TARGET_ACCEPTANCE = {METROPOLIS: 0.234, LANGEVIN: 0.574}
 #: cost of an evaluation by order, in values
 COST = (1.0, 3.0)
 # least probability of each kernel once their jumps are measured
-_FLOOR = np.array([0.1, 0.05, 0.1, 0.02])
+_FLOOR = np.array([0.1, 0.05, 0.1, 0.01])
 # a proposal outside the bounds costs no evaluation, but some time
 _COST_OUTSIDE = 0.1
 _BEFORE_FIT = np.array([0.5, 0.2, 0.0, 0.3])
-ARCHIVE_SIZE = 1000
+# positions that a mixture is fitted to, at most twice as many
+_MOST_FITTED = 1000
 
 
 @dataclass
@@ -162,9 +163,10 @@ class Chain:
             self.log_scale[kernel] += gain * (chance - TARGET_ACCEPTANCE[kernel])
             self.scale[kernel] = np.exp(self.log_scale[kernel])
 
-    def relearn(self, rng: np.random.Generator) -> None:
-        """Covariance, mixture and probabilities from the past."""
-        draws = self.archive[len(self.archive) // 3 :]
+    def relearn(self, rng: np.random.Generator, peers: np.ndarray) -> None:
+        """Covariance, mixture and probabilities from the past of this chain and of peers (position,
+        parameter), the same rung of other ladders, of which the first third is forgotten."""
+        draws = _late(self.archive, peers)
         p = draws.shape[1]
         spread = np.cov(draws.T, ddof=0).reshape(p, p)
         if len(draws) > 4 * p and (np.diag(spread) > 0).all():
@@ -184,6 +186,14 @@ class Chain:
         efficiency[~tried] = max(efficiency.max(), 1e-300)
         share = self.allowed * efficiency**2
         return self.allowed * _FLOOR + (1 - (self.allowed * _FLOOR).sum()) * share / share.sum()
+
+
+def _late(own: np.ndarray, peers: np.ndarray) -> np.ndarray:
+    """Own and peers' positions (position, parameter) from the last two thirds of their time, in its order."""
+    time = np.concatenate([(np.arange(len(a)) + 0.5) / max(len(a), 1) for a in (own, peers)])
+    draws = np.concatenate([own, peers])[np.argsort(time, kind="stable")]
+    draws = draws[len(draws) // 3 :]
+    return draws[:: max(1, len(draws) // _MOST_FITTED)]
 
 
 def fisher_metric(point: Point, beta: float, density: Density) -> np.ndarray | None:

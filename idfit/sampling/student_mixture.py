@@ -15,8 +15,11 @@ import numpy as np
 
 #: degrees of freedom of every component
 DOF = 8.0
-MAX_COMPONENTS = 8
+#: the most that are fitted, and the wide one
+MAX_COMPONENTS = 17
 _ITERATIONS = 25
+# share of a component around all draws, and its width in their standard deviations
+_WIDE, _REACH = 0.1, 1.7
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,12 @@ def fit_mixture(draws: np.ndarray, root: np.ndarray, rng: np.random.Generator) -
     draws : (draw, parameter) in the order of the chain; root : (parameter, parameter), lower Cholesky factor
     of their covariance. More components are tried as long as the mean of ln q over the second half grows,
     that is, as long as the Kullback-Leibler divergence of q from what is sampled falls; the best number is
-    then fitted to all.
+    then fitted to all. A wide component around all of them bounds π/q where few draws have been.
     """
     white = np.linalg.solve(root, (draws - draws.mean(0)).T).T
     half, p = len(white) // 2, white.shape[1]
     best, score = 1, -np.inf
-    for n in (1, 2, 4, MAX_COMPONENTS):
+    for n in (1, 2, 4, 8, 16):
         if n > 1 and half < 3 * n * (p + 1):
             break
         found = _maximised(white[:half], n, rng)
@@ -76,6 +79,10 @@ def fit_mixture(draws: np.ndarray, root: np.ndarray, rng: np.random.Generator) -
             break
         best, score = n, reached
     weight, mean, scale = _maximised(white, best, rng)
+    # one wide component around all
+    weight = np.append((1 - _WIDE) * weight, _WIDE)
+    mean = np.append(mean, np.zeros((1, p)), axis=0)
+    scale = np.append(scale, _REACH**2 * np.eye(p)[None], axis=0)
     return StudentMixture(weight, draws.mean(0) + mean @ root.T, np.matmul(root, np.linalg.cholesky(scale)))
 
 

@@ -28,28 +28,33 @@ from typing import Any
 import numpy as np
 
 from idfit.sampling.density import Density
-from idfit.sampling.langevin import ARCHIVE_SIZE, KERNELS, Chain, first_probability, fisher_metric
+from idfit.sampling.langevin import KERNELS, Chain, first_probability, fisher_metric
 from idfit.sampling.student_mixture import MAX_COMPONENTS, StudentMixture
 
 # κ_0 and t_0 of the temperatures; steps before the kernels are first learnt from the past, and the factor
 # from one time to the next
 _RATE, _LAG = 0.05, 500.0
 _FIRST_LEARNT, _GROWTH = 200, 1.5
+# positions that a chain remembers, at least (after the first) and less than twice as many
+_REMEMBERED = 500
 _PER_CHAIN = ("allowed", "probability", "log_scale", "root", "jump", "cost")
 
 
 def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERNELS) -> dict[str, Any]:
     """The state of a ladder that starts from positions (rung, parameter), the coldest first.
 
-    kernels : which of `langevin.KERNELS` the chains use. A start where the density is 0 is left at the first
-    proposal that is not.
+    kernels : which of `langevin.KERNELS` the chains use. Errors: `ValueError` where the density is 0 at a
+    start; `Interrupted` when the density was told to stop.
     """
     n, p = positions.shape
+    starts = [density.at(np.array(theta, dtype=float), 1) for theta in positions]
+    if any(point.log_density() == -np.inf for point in starts):
+        raise ValueError("a chain can only start where the density is positive")
     allowed = np.array([name in kernels for name in KERNELS], dtype=float)
     beta = first_ladder(n, p)
     root = np.empty((n, p, p))
-    for i, theta in enumerate(positions):
-        metric = fisher_metric(density.at(theta, 1), beta[i], density)
+    for i, point in enumerate(starts):
+        metric = fisher_metric(point, beta[i], density)
         spread = np.linalg.inv(metric) if metric is not None else np.diag(density.prior_width**2 / 12)
         root[i] = np.linalg.cholesky(spread)
     mixture = {
@@ -67,6 +72,7 @@ def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERN
         "jump": np.zeros((n, len(KERNELS))),
         "cost": np.zeros((n, len(KERNELS))),
         "archive": np.empty((n, 0, p)),
+        "peers": np.empty((n, 0, p)),
         "thinning": 1,
         "n_steps": 0,
         "n_adapted": 0,
@@ -74,6 +80,21 @@ def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERN
         **mixture,
     }
     return {f"state_{name}": value for name, value in state.items()}
+
+
+def pooled(states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same states (of ladders of equal length), each knowing the past positions of all others.
+
+    Between blocks that adapt: every ladder then learns its kernels from the draws of all. Their positions
+    stay independent of each other given the kernels, as R-hat wants them.
+    """
+    pasts = [np.asarray(state["state_archive"]) for state in states]
+    result = []
+    for i, state in enumerate(states):
+        others = np.stack([past for j, past in enumerate(pasts) if j != i] or [pasts[i][:, :0]], axis=2)
+        n_rungs, n, n_others, p = others.shape
+        result.append({**state, "state_peers": others.reshape(n_rungs, n * n_others, p)})
+    return result
 
 
 def first_ladder(n_rungs: int, n_parameters: int) -> np.ndarray:
@@ -101,6 +122,8 @@ def advance(
     Errors: `Interrupted` when the density was told to stop; the block is then to be done again.
     """
     ladder = _Ladder(density, state)
+    if adapting:
+        ladder.meet_peers(rng)
     theta = np.empty((n_steps, ladder.n_parameters))
     lp, log_likelihood = np.empty((2, n_steps))
     for i in range(n_steps):
@@ -133,6 +156,7 @@ class _Ladder:
         self.beta = np.array(of("beta"), dtype=float)
         self.n_rungs, self.n_parameters = of("theta").shape
         self.archive = np.array(of("archive"), dtype=float)
+        self.peers = np.asarray(of("peers"), dtype=float)
         self.thinning, self.n_steps = int(of("thinning")), int(of("n_steps"))
         self.n_adapted, self.next_learnt = int(of("n_adapted")), int(of("next_learnt"))
         self.swap_proposed, self.swap_accepted = np.zeros((2, self.n_rungs - 1), dtype=np.int64)
@@ -154,6 +178,7 @@ class _Ladder:
             "theta": np.array([chain.point.theta for chain in chains]),
             "beta": self.beta,
             "archive": self.archive,
+            "peers": self.peers[:, :0],
             "thinning": self.thinning,
             "n_steps": self.n_steps,
             "n_adapted": self.n_adapted,
@@ -208,14 +233,22 @@ class _Ladder:
         if self.n_adapted % self.thinning == 0:
             now = np.array([chain.point.theta for chain in self.chains])
             self.archive = np.concatenate([self.archive, now[:, None]], axis=1)
-            if self.archive.shape[1] >= 2 * ARCHIVE_SIZE:
+            if self.archive.shape[1] >= 2 * _REMEMBERED:
                 self.archive, self.thinning = self.archive[:, 1::2].copy(), 2 * self.thinning
             for chain, past in zip(self.chains, self.archive, strict=True):
                 chain.archive = past
         if self.n_adapted >= self.next_learnt:
             self.next_learnt = int(_GROWTH * self.next_learnt)
-            for chain in self.chains:
-                chain.relearn(rng)
+            self._relearn(rng)
+
+    def meet_peers(self, rng: np.random.Generator) -> None:
+        """Learn at once from what other ladders have found."""
+        if self.peers.shape[1]:
+            self._relearn(rng)
+
+    def _relearn(self, rng: np.random.Generator) -> None:
+        for chain, peers in zip(self.chains, self.peers, strict=True):
+            chain.relearn(rng, peers)
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, Any]:
