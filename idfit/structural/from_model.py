@@ -42,9 +42,8 @@ def question_of_model(
         raise InputError.of(f"experiments={experiments}", "must be 1 or more")
     starts = _starts(model, known, given)
     parameters = [p for p in model.parameters if p not in known]
-    made = [
-        _experiment(model, starts, known, str(i + 1) if experiments > 1 else "") for i in range(experiments)
-    ]
+    labels = [str(i + 1) if experiments > 1 else "" for i in range(experiments)]
+    made = [_experiment(model, starts, label) for label in labels]
     unknown_starts = dict.fromkeys(
         str(s) for e in made for s in e.start if s.is_Symbol and str(s) not in {*model.parameters, *known}
     )
@@ -52,17 +51,12 @@ def question_of_model(
     for i, experiment in enumerate(made):
         for state, start in zip(experiment.states, experiment.start, strict=True):
             if state in model.states:
-                name = f"{state}[{i + 1}]" if experiments > 1 else state
-                quantities.append(Quantity(name, "initial", start, i))
+                quantities.append(Quantity(_start_name(model, state, labels[i]), "initial", start, i))
     quantities += [
         Quantity(name, "function", _about_starts(formula, made[0]))
         for name, formula in (functions or {}).items()
     ]
-    own_known = {
-        f"{k}[{i + 1}]" if experiments > 1 and k in model.states else k
-        for k in known
-        for i in range(experiments)
-    }
+    own_known = {_start_name(model, k, label) if k in model.states else k for k in known for label in labels}
     chain = len(model.parameters) + len(model.states) + 2 if model.unknown_inputs else None
     return Question(
         unknowns=(*parameters, *(s for s in unknown_starts if s not in own_known)),
@@ -121,18 +115,16 @@ def substituted(formula: sympy.Expr, model: Model) -> sympy.Expr:
     return formula
 
 
-def _experiment(
-    model: Model, starts: Mapping[str, sympy.Expr], known: Iterable[str], label: str
-) -> Experiment:
+def _experiment(model: Model, starts: Mapping[str, sympy.Expr], label: str) -> Experiment:
     """The model once, with its unknown inputs and the time as further states."""
     states, odes = list(model.states), [substituted(f, model) for f in model.odes]
     start = [_labelled(starts[s], model, label) for s in states]
     for name in model.unknown_inputs:
         length = len(model.parameters) + len(model.states) + 2
-        chain = [name, *(f"{name}'{k}" for k in range(1, length + 1))]
+        chain = [name, *(_unused(model, f"{name}_d{k}") for k in range(1, length + 1))]
         states += chain
         odes += [*(sympy.Symbol(n) for n in chain[1:]), sympy.S.Zero]
-        start += [sympy.Symbol(f"{n}[{label}]" if label else n) for n in chain]
+        start += [sympy.Symbol(_start_name(model, n, label)) for n in chain]
     outputs = tuple((name, substituted(f, model)) for name, f in model.observables)
     states, odes, start, outputs = with_clock(states, odes, start, outputs, sympy.S.Zero)
     return Experiment(
@@ -161,7 +153,21 @@ def with_clock(states, odes, start, outputs, t0: sympy.Expr):
 
 def _labelled(start: sympy.Expr, model: Model, label: str) -> sympy.Expr:
     """Starts that are unknown (or known, but nothing special) differ between experiments."""
-    return replaced(start, {s: sympy.Symbol(f"{s}[{label}]") for s in model.states}) if label else start
+    return replaced(start, {s: sympy.Symbol(_start_name(model, s, label)) for s in model.states})
+
+
+def _start_name(model: Model, state: str, label: str) -> str:
+    """The start of a state in an experiment, as formulas can say it: x_1 in the first of several."""
+    return _unused(model, f"{state}_{label}") if label else state
+
+
+def _unused(model: Model, name: str) -> str:
+    """The name, with underscores behind it if the model has it already."""
+    taken = {*model.states, *model.parameters, *model.inputs, *model.unknown_inputs}
+    taken |= {n for n, _ in (*model.assignments, *model.observables)}
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _about_starts(formula: Formula, experiment: Experiment) -> sympy.Expr:

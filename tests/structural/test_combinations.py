@@ -7,7 +7,7 @@ import pytest
 import sympy
 
 import idfit.structural.combinations as module
-from idfit.expressions import parse
+from idfit.expressions import names_in, parse, to_text
 from idfit.model import Model
 from idfit.numerics.modular import PRIMES
 from idfit.structural.combinations import find_combinations
@@ -101,7 +101,24 @@ def test_a_start_that_is_zero_is_not_among_the_unknowns():
 
 def test_experiments_with_starts_of_their_own():
     found = found_in({"x": "-k*x"}, {"y": "s*x"}, ["k", "s"], experiments=2)
-    assert formulas(found) == {"k", "s*x[1]", "s*x[2]"}
+    assert formulas(found) == {"k", "s*x_1", "s*x_2"}
+
+
+@pytest.mark.parametrize("experiments", [1, 2])
+def test_every_formula_is_read_back_as_it_was_meant(experiments):
+    """Also with starts of each experiment, an unknown input, and a parameter that is called x_1."""
+    model = Model.from_equations(
+        {"x": "-k*x + x_1*w"}, {"y": "s*x"}, ["k", "s", "x_1"], unknown_inputs=("w",)
+    )
+    found = find_combinations(model, experiments=experiments)
+    unknowns = set(found["unknown"].values.tolist())
+    for formula, uses in zip(found["formula"].values, found["uses"].values, strict=True):
+        parsed = parse(str(formula))
+        assert to_text(parsed) == formula
+        assert names_in(parsed) == set(found["unknown"].values[uses].tolist()) <= unknowns
+    for name in unknowns:
+        assert names_in(parse(name)) == {name}
+    assert len(unknowns) == 3 + experiments * (1 + 1 + 6)  # x, w and its derivatives
 
 
 def test_an_unknown_exponent_is_no_obstacle():
