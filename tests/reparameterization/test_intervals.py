@@ -116,5 +116,9 @@ def test_units():
     units = {"k": "1/(nM*min)", "s": "a.u.", "n": None}
     assert unit_text(parse("k/s"), units) in ("1/(a.u.*min*nM)", "1/a.u./min/nM")
     assert unit_text(parse("s/s"), units) == "dimensionless"
+    # in the spelling of the model, where units have several
+    assert unit_text(parse("V/F"), {"V": "L", "F": "dimensionless"}) == "L"
+    assert unit_text(parse("V/F"), {"V": "l", "F": "dimensionless"}) == "l"
+    assert unit_text(parse("CL/V"), {"CL": "uL/h", "V": "mg"}) == "uL/h/mg"
     assert unit_text(parse("s*n"), units) is None
     assert unit_text(parse("s + k"), units) is None
