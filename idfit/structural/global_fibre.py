@@ -77,22 +77,23 @@ class _Count:
 
 def _joined(first: _Count, second: _Count | None) -> tuple[StructuralVerdict, str]:
     if first.n_values == 0:
-        return StructuralVerdict.NONIDENTIFIABLE, "it changes along the fibre of a random point"
+        return StructuralVerdict.NONIDENTIFIABLE, "it can change while the outputs stay the same"
     if first.n_values is None or second is None or second.n_values is None:
         counts = [c for c in (first, second) if c is not None and c.n_values is not None]
         if any(c.n_values == 1 for c in counts):
-            return StructuralVerdict.GLOBAL, "one value on the fibre of a random point"
+            return StructuralVerdict.GLOBAL, "the outputs of a random point leave it one value"
         reason = next(c.reason for c in (first, second) if c is not None and c.n_values is None)
         return StructuralVerdict.AT_LEAST_LOCAL, reason
     if first.n_values != second.n_values:
         return (
             StructuralVerdict.AT_LEAST_LOCAL,
-            f"the fibres of two random points differ ({first.n_values} and {second.n_values} values)",
+            "the outputs of two random points leave different numbers of values "
+            f"({first.n_values} and {second.n_values})",
         )
     if first.n_values == 1:
-        return StructuralVerdict.GLOBAL, "one value on the fibres of two random points"
+        return StructuralVerdict.GLOBAL, "the outputs of two random points leave it one value each"
     number = f"{first.n_values}" if first.n_values <= _MOST_VALUES else f"more than {_MOST_VALUES}"
-    return StructuralVerdict.LOCAL, f"{number} values on the fibres of two random points"
+    return StructuralVerdict.LOCAL, f"the outputs of two random points leave it {number} values each"
 
 
 def _counted(
