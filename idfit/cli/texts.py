@@ -24,6 +24,19 @@ def levels_in(text: str | None) -> list[float] | None:
         raise refused(f"--ci-prob {text!r}", "must be numbers separated by commas", "0.68,0.95") from None
 
 
+def numbers_in(text: str | None, option: str, example: str) -> list[float] | None:
+    """
+    >>> numbers_in("0, 2.5", "--times", "0,10")
+    [0.0, 2.5]
+    """
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise refused(
+            f"{option} {text!r}", "must be numbers separated by commas", f"{option} {example}"
+        ) from None
+
+
 def named_formulas(
     texts: list[str] | None, option: str = "--function", example: str = "ratio=k1/k2"
 ) -> dict[str, str]:

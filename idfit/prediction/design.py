@@ -24,6 +24,7 @@ from idfit.prediction.criteria import (
     remaining_null_space,
 )
 from idfit.prediction.exchange import Scores, exchanged, greedy
+from idfit.prediction.gain_refits import refitted
 from idfit.prediction.targets import Given, Target, profiles_of, targets_of
 from idfit.prediction.valley import (
     End,
@@ -117,6 +118,11 @@ def design(
             problem, targets, start.theta, ci_prob, start.rtol, start.atol, start.seed, runner
         )
     valley = None if profiles is None or method == "fisher" else _valley(local, profiles, targets)
+    if valley is not None:
+        valley = replace(valley, tellings=refitted(
+            problem, spec, wider.candidates, targets, valley.ends, valley.tellings, valley.aimed_at,
+            valley.truths, replicates, start.rtol, start.atol, runner,
+        ))  # fmt: skip
     by_valley = valley is not None and (method == "valley" or valley.any_open)
     scores = valley.scores(replicates) if valley is not None and by_valley else local.scores(criterion)
     chosen = greedy(scores, n_new)
@@ -411,16 +417,17 @@ def _valley_part(
     gain, needed = spread.copy(), np.full((n_targets, 2, n_truths), math.nan)
     theta_end = np.full((n_targets, 2, len(truths[0].theta)), math.nan)
     value, status = np.full((n_targets, 2), math.nan), np.zeros((n_targets, 2), dtype=np.int8)
-    aimed = np.zeros((n_targets, 2), dtype=bool)
+    aimed, by_refit = np.zeros((n_targets, 2), dtype=bool), np.zeros((n_targets, 2, n), dtype=bool)
     for key, t in valley.tellings.items():
         spread[key], gain[key], needed[key] = replicates * t.spread(), t.gains([], replicates), t.needed
         end = valley.ends[key]
         theta_end[key], status[key] = end.theta, int(t.status)
         value[key] = targets[key[0]].natural(end.theta)
         aimed[key] = key in valley.aimed_at
+        by_refit[key] = np.isfinite(t.single).any(axis=0)
     return found | {
         "valley_spread": spread, "valley_gain": gain, "valley_needed": needed, "theta_end": theta_end,
-        "end_value": value, "end_status": status, "aimed_at": aimed,
+        "end_value": value, "end_status": status, "aimed_at": aimed, "gain_refitted": by_refit,
     }  # fmt: skip
 
 

@@ -123,12 +123,14 @@ class Telling:
 
     blocks : (candidate, row, direction + truth), triangular factors of [G δ] with G = J S, C = S Sᵀ; the rows
     of several are the set of them. needed : (truth,) gain from which on the side ends; asked : (truth,) which
-    truths it is about. An end that cannot be evaluated has no blocks, and its fate is `status`.
+    truths it is about; single : (truth, candidate) gains of one candidate by refits, NaN without. An end that
+    cannot be evaluated has no blocks, and its fate is `status`.
     """
 
     blocks: np.ndarray
     needed: np.ndarray
     asked: np.ndarray
+    single: np.ndarray
     status: Status
 
     def spread(self) -> np.ndarray:
@@ -136,7 +138,7 @@ class Telling:
         return self._of_asked(0.5 * np.sum(self.blocks[:, :, -len(self.asked) :] ** 2, axis=1))
 
     def gains(self, chosen: list[int], replicates: int) -> np.ndarray:
-        """Gain (truth, candidate) of the set with each candidate added.
+        """Gain (truth, candidate) of the set with each candidate added; not below that of any one of them.
 
         The least of ½‖δ − G x‖² + ½‖x‖² over x, by least squares: products GᵀG would lose what is small
         beside the directions that an end far away is sensitive to.
@@ -149,7 +151,11 @@ class Telling:
             [np.broadcast_to(fixed, (n, *fixed.shape)), math.sqrt(replicates) * self.blocks], axis=1
         )
         left = np.asarray(np.linalg.qr(stacked, mode="r"))[:, q:, q:]
-        return self._of_asked(0.5 * np.sum(left**2, axis=1))
+        linear = self._of_asked(0.5 * np.sum(left**2, axis=1))
+        members = np.fmax.reduce(self.single[:, chosen], axis=1, initial=0.0)[:, None]
+        # one measurement alone: the refit knows better than the line, in either direction
+        alone = linear if chosen else np.where(np.isnan(self.single), linear, self.single)
+        return np.fmax(np.fmax(alone, members), self.single) + 0.0 * linear
 
     def _of_asked(self, values: np.ndarray) -> np.ndarray:
         return np.where(self.asked[:, None], values.T, math.nan)
@@ -173,8 +179,9 @@ def telling(
     at_end = objective(wider.theta(end.theta), 1)
     asked = np.array([ev is not None for ev in at_truths])
     n, width = len(wider.candidates), len(held) - 1 + len(asked)
+    unknown = np.full((len(asked), n), math.nan)
     if at_end.status is not Status.OK or at_end.prediction_jacobian is None:
-        return Telling(np.full((n, 1, width), math.nan), needed, asked, at_end.status)
+        return Telling(np.full((n, 1, width), math.nan), needed, asked, unknown, at_end.status)
     free = np.linalg.qr(held[:, None], mode="complete")[0][:, 1:]
     n_rows, n_data = len(sigma), wider.rows[0].start
     root = root_at(objective, at_end)
@@ -186,7 +193,7 @@ def telling(
     for i, rows in enumerate(wider.rows):
         block = np.linalg.qr(both[rows], mode="r")
         blocks[i, : len(block)] = block
-    return Telling(blocks, needed, asked, Status.OK)
+    return Telling(blocks, needed, asked, unknown, Status.OK)
 
 
 def difference(a: Evaluation, b: Evaluation) -> np.ndarray:

@@ -89,6 +89,11 @@ DESIGN_GROUPS: Mapping[str, Group] = {
                 "data let them",
                 optional=True,
             ),
+            "gain_refitted": flag(
+                "target ci_bound candidate",
+                "whether the gain comes from refits, as line and spread do not agree whether it is enough",
+                optional=True,
+            ),
             "valley_needed": number(
                 "target ci_bound truth", "valley_gain from which on this side ends there", optional=True
             ),
