@@ -22,6 +22,7 @@ from idfit.reporting.reading.companions import (
     read_bootstrap,
     read_test,
 )
+from idfit.reporting.reading.design import Design, Offer, TargetSide, read_design
 from idfit.reporting.reading.fit import (
     Measurements,
     Starts,
@@ -73,9 +74,11 @@ __all__ = [
     "Combination",
     "Combinations",
     "Contour",
+    "Design",
     "Fisher",
     "Measurements",
     "NewParameter",
+    "Offer",
     "OldParameter",
     "Opinions",
     "Pair",
@@ -88,6 +91,7 @@ __all__ = [
     "ReductionSteps",
     "Starts",
     "Structure",
+    "TargetSide",
     "Trajectories",
     "attribute",
     "axis_names",
@@ -103,6 +107,7 @@ __all__ = [
     "read_bounds",
     "read_change",
     "read_combinations",
+    "read_design",
     "read_fisher",
     "read_measurements",
     "read_observables",
