@@ -52,6 +52,7 @@ SAMPLING_GROUPS: Mapping[str, Group] = {
             ),
             "acceptance": number("superchain", "share of proposals accepted"),
             "n_stuck": count("superchain", "walkers that hardly move"),
+            "n_divergent": count("superchain", "trajectories that diverged", optional=True),
             "n_evaluations": count("superchain", "evaluations of the density"),
             "n_failures": count("fate", "evaluations that failed for this reason"),
             "beta": number("superchain rung", "inverse temperature of each rung", optional=True),

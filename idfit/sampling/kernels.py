@@ -15,6 +15,7 @@ from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import spread_positions
 from idfit.sampling.tempering import advance as advance_ladder
 from idfit.sampling.tempering import begin as begin_ladder
+from idfit.sampling.tempering import pooled as pooled_ladders
 
 State = dict[str, np.ndarray]
 
@@ -43,6 +44,10 @@ class Kernel(Protocol):
         `n_evaluations`, and the new state, its names behind ``state_``."""
         ...
 
+    def pooled(self, states: list[State]) -> list[State]:
+        """The states of all superchains between two blocks of warm-up, each with what it learns of others."""
+        ...
+
 
 @dataclass(frozen=True)
 class EnsembleKernel:
@@ -67,6 +72,9 @@ class EnsembleKernel:
     ) -> dict[str, Any]:
         return advance_ensemble(density, state, n_steps, rng)
 
+    def pooled(self, states: list[State]) -> list[State]:
+        return states
+
 
 @dataclass(frozen=True)
 class LadderKernel:
@@ -82,7 +90,7 @@ class LadderKernel:
     def advance(
         self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
     ) -> dict[str, Any]:
-        made = advance_ladder(density, {f"state_{k}": v for k, v in state.items()}, n_steps, rng, adapting)
+        made = advance_ladder(density, _stored(state), n_steps, rng, adapting)
         with np.errstate(invalid="ignore"):
             rate = made["swap_accepted"] / np.maximum(made["swap_proposed"], 1)
         return {name: value for name, value in made.items() if name.startswith("state_")} | {
@@ -94,6 +102,42 @@ class LadderKernel:
             "swap_rate": np.append(rate, np.nan),
         }
 
+    def pooled(self, states: list[State]) -> list[State]:
+        return [state_of(s) for s in pooled_ladders([_stored(state) for state in states])]
+
+
+@dataclass(frozen=True)
+class NutsKernel:
+    """One chain of the No-U-Turn sampler; its warm-up is one block."""
+
+    warm_up: int = 500
+    rounds: int = 1
+
+    def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
+        return {"begin": spread_positions(density, around, 1, rng)[0]}
+
+    def advance(
+        self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
+    ) -> dict[str, Any]:
+        from idfit.sampling.nuts import run_chain
+
+        seed = int(rng.integers(2**63))
+        before = None if adapting else _stored(state) | {"step_size": state["step_size"]}
+        n_warm_up, n_draws = (n_steps, 1) if adapting else (0, n_steps)
+        made = run_chain(density, state["begin"], n_warm_up, n_draws, seed, before)
+        return {name: value for name, value in made.items() if name.startswith("state_")} | {
+            "state_begin": state["begin"],
+            "state_step_size": np.asarray(made["step_size"]),
+            "theta": np.asarray(made["theta"])[:, None],
+            "lp": np.asarray(made["lp"])[:, None],
+            "n_accepted": np.array([made["acceptance"] * n_steps]),
+            "n_evaluations": made["n_evaluations"],
+            "n_divergent": made["n_divergent"],
+        }
+
+    def pooled(self, states: list[State]) -> list[State]:
+        return states
+
 
 def kernel_of(options: SampleOptions) -> Kernel:
     """The kernel of the sampler that the options name."""
@@ -104,9 +148,15 @@ def kernel_of(options: SampleOptions) -> Kernel:
             return LadderKernel(1)
         case "tempering":
             return LadderKernel(options.rungs)
+        case "nuts":
+            return NutsKernel()
     raise InputError(f"sampler {options.sampler!r} is not one that goes on step by step")
 
 
 def state_of(values: Mapping[str, Any]) -> State:
     """What a block left behind, to go on from."""
     return {name[6:]: np.asarray(value) for name, value in values.items() if name.startswith("state_")}
+
+
+def _stored(state: State) -> dict[str, Any]:
+    return {f"state_{name}": value for name, value in state.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,6 +33,8 @@ _WARM_UP_SHARE, _SETTLED = 0.25, 1.1
 # walkers of one ensemble that agree no better have not met
 _WALKERS_AGREE = 1.1
 _TAIL_SHARE = 0.25
+# share of trajectories that may diverge, as they do not reach where the density is narrow
+_DIVERGENT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Drawn:
     """Draws that are kept: theta (superchain, walker, draw, parameter), lp (superchain, walker, draw).
 
     step : (draw,) step of each after the burn-in; autocorrelation_time : (parameter,) before thinning;
-    accepted : (superchain,) share of proposals after the warm-up; last : by superchain, what its last block
-    said of its ladder.
+    accepted : (superchain,) share of proposals after the warm-up; n_divergent : (superchain,) trajectories;
+    last : by superchain, what its last block said of its ladder.
     """
 
     theta: np.ndarray
@@ -63,6 +65,7 @@ class Drawn:
     autocorrelation_time: np.ndarray
     diagnosis: Diagnosis
     accepted: np.ndarray
+    n_divergent: np.ndarray
     n_evaluations: np.ndarray
     failures: Counter[Status]
     last: list[dict]
@@ -167,6 +170,7 @@ def _warm_up(blocks: _Blocks, kernel: Kernel, options: SampleOptions, told: Call
         agreement = _largest([diagnostics.rhat(late[..., k]) for k in range(late.shape[-1])])
         told(f"warm-up: {n_steps} steps, R-hat {agreement:.3f}")
         spent = blocks.spent.n_evaluations.sum()
+        blocks.states = kernel.pooled(blocks.states or [])
         if (number and agreement < _SETTLED) or spent > _WARM_UP_SHARE * options.max_evaluations:
             return
         n_steps *= 2
@@ -200,6 +204,10 @@ def _kept(rounds: list[list[dict]], options: SampleOptions, spent: _Spent) -> Dr
     accepted = np.array([[r[m]["n_accepted"] for m in range(n_superchains)] for r in rounds]).sum(axis=0)
     moved = accepted / n_steps  # (superchain, walker)
     diagnosis = diagnose(theta[:, :, ::thin], diagnostics.stuck_walkers(moved), options)
+    n_divergent = np.sum([[r[m].get("n_divergent", 0) for m in range(n_superchains)] for r in rounds], axis=0)
+    if n_divergent.sum() > _DIVERGENT * n_superchains * n_steps:
+        reason = f"{n_divergent.sum()} trajectories diverged"
+        diagnosis = replace(diagnosis, reason="; ".join(filter(None, (diagnosis.reason, reason))))
     return Drawn(
         theta[:, :, ::thin],
         lp[:, :, ::thin],
@@ -209,6 +217,7 @@ def _kept(rounds: list[list[dict]], options: SampleOptions, spent: _Spent) -> Dr
         times,
         diagnosis,
         moved.mean(axis=1),
+        n_divergent,
         spent.n_evaluations,
         spent.failures,
         rounds[-1],

@@ -228,6 +228,7 @@ def _sampling(
             "prior_quantile": space.to_natural(prior_quantiles(density, _PRIOR_LEVELS).T).T,
             "acceptance": drawn.accepted,
             "n_stuck": drawn.diagnosis.n_stuck,
+            "n_divergent": drawn.n_divergent,
             "n_evaluations": drawn.n_evaluations,
             "n_failures": np.array(counts, dtype=np.int64),
         },

@@ -21,7 +21,7 @@ _HALF = 0.5
 
 
 def moments(natural: np.ndarray, levels: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics over parameters of draws (superchain, walker, draw, parameter) on the natural scale; levels :
+    """Statistics over parameters of draws (superchain, walker, draw, parameter), natural scale; levels :
     (ci_prob,)."""
     flat = natural.reshape(-1, natural.shape[-1])
     tails = np.stack([(1 - levels) / 2, (1 + levels) / 2], axis=1)
