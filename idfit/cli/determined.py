@@ -11,6 +11,7 @@ import xarray as xr
 
 from idfit.cli.drawn import posterior_facts, posterior_line, posterior_rows
 from idfit.cli.next_measurement import design_facts, design_lines
+from idfit.cli.predicted import diagnostics_facts, diagnostics_line, prediction_facts, prediction_lines
 from idfit.results import Agreement, SideStatus, Verdict
 
 _TAGS = {
@@ -50,7 +51,8 @@ def profile_lines(profiles: xr.Dataset) -> list[str]:
             name,
             tag(Verdict(int(at["verdict"]))),
             f"{float(estimate):.5g}",
-            _interval(limits[-1], at["side_status"].values[-1], str(at["unit"].values)),
+            "open" if at["verdict"] == Verdict.STRUCTURAL
+            else _interval(limits[-1], at["side_status"].values[-1], str(at["unit"].values)),
             ", ".join(_partners(at)),
         ))  # fmt: skip
         if reason := str(at["reason"].values):
@@ -94,6 +96,10 @@ def further_lines(study: xr.DataTree) -> list[str]:
         lines.append(f"bootstrap: {replicates.sizes['replicate']} replicates")
     if (reduction := group(study, "reduction")) is not None:
         lines += reduction_lines(reduction)
+    if (diagnostics := group(study, "diagnostics")) is not None:
+        lines.append(diagnostics_line(diagnostics))
+    if (prediction := group(study, "prediction")) is not None:
+        lines += prediction_lines(prediction)
     lines += design_lines(study)
     if (sampling := group(study, "sampling")) is not None:
         lines.append(posterior_line(sampling))
@@ -194,6 +200,10 @@ def determined_facts(study: xr.DataTree) -> dict[str, Any]:
             "least_rise": float(test["least_rise"]),
             "radius": float(test["radius"]),
         }
+    if (diagnostics := group(study, "diagnostics")) is not None:
+        facts["diagnostics"] = diagnostics_facts(diagnostics)
+    if (prediction := group(study, "prediction")) is not None:
+        facts["prediction"] = prediction_facts(prediction)
     if (replicates := group(study, "bootstrap")) is not None:
         facts["bootstrap"] = {"n": replicates.sizes["replicate"]}
     if (reduction := group(study, "reduction")) is not None:

@@ -44,10 +44,10 @@ def predict(
             "--observables", help="Names, separated by commas; all if left out.", show_default=False
         ),
     ] = None,
-    formula: Annotated[
+    formulas: Annotated[
         list[str] | None,
         typer.Option(
-            "--formula",
+            "--formulas",
             help="name=formula of states and observables to predict; may be repeated.",
             show_default=False,
         ),
@@ -98,7 +98,7 @@ def predict(
             "method": None if method is None else method.value,
             "times": numbers_in(times, "--times", "0,10,60"),
             "observables": names_in(observables),
-            "formulas": named_formulas(formula, "--formula", "ratio=pA/A"),
+            "formulas": named_formulas(formulas, "--formulas", "ratio=pA/A"),
             "ci_prob": ci_prob,
             "threshold": None if threshold is None else threshold.value,
             "validation": None if validation else False,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from idfit.errors import InputError
+from idfit.expressions import names_in, parse
 from idfit.problem import Problem, Quantity
 from idfit.problem.packing import distribution_of, transform_of
 from idfit.problem.simulation import curve_label, grid_between
@@ -124,6 +125,16 @@ def _measured_sd(problem: Problem, name: str, label: str) -> tuple[np.ndarray, n
 
 def _formula_curves(problem: Problem, name: str, formula: str) -> list[Curve]:
     """A formula in every condition; where copies of parameters split a condition, in each of them."""
+    spec = problem.spec
+    known = {
+        *spec.states, *spec.parameters, *spec.constants, *spec.assignments, *spec.inputs, *spec.observables,
+        "t", "time",
+    }  # fmt: skip
+    if unknown := sorted(names_in(parse(formula)) - known):
+        raise InputError(
+            f"{name} = {formula} uses {', '.join(unknown)}, which the model does not have; it has the states "
+            f"{', '.join(spec.states) or 'none'} and the observables {', '.join(spec.observables)}"
+        )
     simulations = [s for s in problem.resolution.simulations if not s.steady]
     return [Curve(s.label, name, formula, s.condition, tags=dict(s.copies)) for s in simulations]
 

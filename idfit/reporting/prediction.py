@@ -9,16 +9,16 @@ from idfit.reporting.figures import style
 from idfit.reporting.reading.prediction import Checks, Diagnostics, Predictions
 from idfit.results.prediction import LimitStatus
 
-#: what each test looks at, and what a sign against the model then means
+#: the head of each test's column, and what a sign against the model then means
 TESTS = {
-    "normality": ("shape of the noise", "the residuals do not have the distribution of the stated noise"),
+    "normality": ("shape", "the residuals do not have the distribution of the stated noise"),
     "runs": (
         "runs of one sign",
         "residuals of one sign follow each other: the model misses a course in time",
     ),
-    "autocorrelation": ("neighbours in time", "neighbouring residuals are alike: the model misses a course"),
-    "chi2": ("size of the residuals", "the residuals are larger than the stated noise allows"),
-    "outlier": ("largest residual", "one measurement lies farther off than noise would put it"),
+    "autocorrelation": ("neighbours", "neighbouring residuals are alike: the model misses a course"),
+    "chi2": ("size (χ²)", "the residuals are larger than the stated noise allows"),
+    "outlier": ("largest", "one measurement lies farther off than noise would put it"),
 }
 QUANTITIES = {
     "chi2": "size of the residuals",
@@ -99,7 +99,7 @@ def open_words(found: Predictions) -> str:
         return ""
     names = dict.fromkeys(b.observable for b in found.bands if b.n_with(LimitStatus.OPEN))
     listed = numerals.listing([style.label(name, 40) for name in names])
-    return f"{numerals.count(n, 'limit')} of {listed} could not be found: the data do not end it."
+    return f"{numerals.count(n, 'limit')} of {listed} cannot be given: the data set none."
 
 
 def width_words(found: Predictions) -> str:

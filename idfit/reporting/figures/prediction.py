@@ -163,14 +163,14 @@ def predictions_caption(study: xr.DataTree, page: int, n_pages: int) -> str:
     found = read_predictions(study)
     assert found is not None
     text = f"Page {page + 1} of {n_pages}. " if n_pages > 1 else ""
-    text += f"Predictions with bands of {verdicts.level_words(found.prob)} at each time. {found.sentence}"
+    text += f"Predictions with bands of {verdicts.level_words(found.prob)} at each time ({found.kind})."
     if found.has_validation:
         text += (
             " The darker band is for the value without noise, the lighter one for a new measurement, which "
             "has noise of its own; so it is the lighter one that the dots should lie in."
         )
     if n := found.n_with(LimitStatus.OPEN):
-        text += f" {numerals.count(n, 'limit')} (triangles at the edge) could not be found: nothing ends it."
+        text += f" {numerals.count(n, 'limit')} (triangles at the edge) cannot be given: the data set none."
     if found.resting:
         names = numerals.listing([style.label(name, 40) for name in found.resting])
         text += f" Some limits hold only within the search bounds of {names}."
