@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +15,6 @@ from idfit.numerics.scales import SCALES, scaled
 from idfit.problem import ParameterSpace
 from idfit.results import Status
 from idfit.sampling.density import Density
-from idfit.spec.priors import Prior
 
 # optima and profile points that lie higher than the best by more than this are no beginnings
 _RISE = 10.0
@@ -63,31 +65,31 @@ def prior_variance(density: Density) -> np.ndarray:
     """(parameter,) variance of the prior within the bounds, estimation scale: width²/12 without a prior."""
     space = density.objective.parameters
     box = (space.upper_scaled - space.lower_scaled) ** 2 / 12
-    spread = np.array([np.inf if p is None else _variance(space, k, p) for k, p in enumerate(space.prior)])
+    spread = np.array([np.inf if p is None else _variance(space, k) for k, p in enumerate(space.prior)])
     return np.minimum(box, spread)
 
 
 def prior_quantiles(density: Density, levels: np.ndarray) -> np.ndarray:
     """(parameter, level) quantiles of each prior within the bounds, estimation scale."""
     space = density.objective.parameters
-    low, high = space.lower_scaled, space.upper_scaled
-    return np.array(
-        [
-            low[k] + levels * (high[k] - low[k]) if prior is None else _quantiles(space, k, prior, levels)
-            for k, prior in enumerate(space.prior)
-        ]
-    )
+    return np.array([quantile_function(space, k)(levels) for k in range(len(space))])
 
 
-def _variance(space: ParameterSpace, k: int, prior: Prior) -> float:
-    return float(np.var(_quantiles(space, k, prior, (np.arange(_LEVELS) + 0.5) / _LEVELS)))
+def quantile_function(space: ParameterSpace, k: int) -> Callable[[Any], Any]:
+    """Quantiles of the prior of parameter k within its bounds, on the estimation scale, as a function of the
+    probability below them: from 0 to 1 it goes from bound to bound."""
+    low, high, prior = float(space.lower_scaled[k]), float(space.upper_scaled[k]), space.prior[k]
+    if prior is None:
+        return lambda u: low + u * (high - low)
+    of_density = replace(prior, within_bounds=True).quantile_function(*space.bounds_on(k, prior))
+    if prior.on == "estimation":
+        return of_density
+    to_scaled = np.vectorize(partial(scaled, SCALES.index(space.scale[k])), otypes=[float])
+    return lambda u: np.clip(to_scaled(of_density(u)), low, high)
 
 
-def _quantiles(space: ParameterSpace, k: int, prior: Prior, levels: np.ndarray) -> np.ndarray:
-    values = replace(prior, within_bounds=True).quantile(levels, *space.bounds_on(k, prior))
-    if prior.on == "natural":
-        values = np.array([scaled(SCALES.index(space.scale[k]), float(v)) for v in values])
-    return values
+def _variance(space: ParameterSpace, k: int) -> float:
+    return float(np.var(quantile_function(space, k)((np.arange(_LEVELS) + 0.5) / _LEVELS)))
 
 
 def covariance_at(density: Density, theta: np.ndarray) -> np.ndarray:
