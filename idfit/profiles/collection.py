@@ -10,7 +10,7 @@ from idfit.problem import Problem
 from idfit.profiles.path import PRESSES
 from idfit.profiles.side_task import Profiled
 from idfit.profiles.slices import slice_limit
-from idfit.profiles.start import BestFit
+from idfit.profiles.start import BestFit, singular_below
 from idfit.profiles.verdicts import (
     FLAT,
     MOST_PARTNERS,
@@ -156,7 +156,7 @@ def _entry(
     theta, value = _joined(pair[0]["theta"], pair[1]["theta"]), _joined(pair[0]["value"], pair[1]["value"])
     objective = _joined(pair[0]["objective"], pair[1]["objective"])
     inside = objective - lowest <= thresholds[-1] * (1 + 1e-6)
-    moving = partners(theta, inside, np.diag(best.fim), p.own)
+    moving = partners(theta, inside, best.fim, p.own, singular_below(problem, best.objective.rtol))
     moving_names, shifts = [names[i] for i, _ in moving], [shift for _, shift in moving]
     interval = np.array([[side.limit for side in pair] for pair in limits])
     spread = np.sqrt(2.0 * thresholds)

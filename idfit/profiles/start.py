@@ -120,7 +120,7 @@ def best_fit(problem: Problem, objective: Objective, theta: np.ndarray, stop: np
     curvature = np.where(np.isfinite(ev.hessian), ev.hessian - information, 0.0)
     point = point_of(found, math.nan, 0.0, curvature, space)
     inside = (theta > space.lower_scaled) & (theta < space.upper_scaled)
-    tolerance = max(objective.rtol, 1e-14) if problem.model.states else 1e-14
+    tolerance = singular_below(problem, objective.rtol)
     with np.errstate(invalid="ignore"):
         error, expected = (
             np.sqrt(np.diag(covariance(matrix, inside, tolerance))) for matrix in (ev.hessian, information)
@@ -134,6 +134,12 @@ def best_fit(problem: Problem, objective: Objective, theta: np.ndarray, stop: np
         np.where(np.isfinite(error) | np.isnan(expected), error + 0 * expected, expected),
         int(np.isfinite(ev.residual).sum()),
     )
+
+
+def singular_below(problem: Problem, rtol: float) -> float:
+    """Eigenvalues of the information, with its diagonal scaled to one, that count as zero: integration errs
+    by as much."""
+    return max(rtol, 1e-14) if problem.model.states else 1e-14
 
 
 def good_fits(start: Start, best: BestFit, rise: float) -> tuple[tuple[np.ndarray, float], ...]:

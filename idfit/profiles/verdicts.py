@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from idfit.numerics.covariance import covariance
 from idfit.profiles.path import PRESSES, End
 from idfit.results import SideStatus, Status, Verdict
 
@@ -181,20 +182,25 @@ _WHY = {
 
 
 def partners(
-    theta: np.ndarray, inside: np.ndarray, information: np.ndarray, own: int
+    theta: np.ndarray, inside: np.ndarray, information: np.ndarray, own: int, tolerance: float
 ) -> list[tuple[int, float]]:
     """The parameters that make up for the profiled one: position and movement, the one that matters most
     first.
 
     theta : (step, parameter) along the profile; inside : (step,) mask of the confidence set; information :
-    (parameter,) diagonal of the Fisher information at the best fit. A movement matters by what it would do
-    to the data alone: ½ information·movement² units of the log-likelihood; below ½ it is no partner.
+    (parameter, parameter) Fisher information at the best fit, singular below `tolerance`; own : position of
+    the parameter profiled, -1 for a function. A movement matters by what it would do to the data alone:
+    ½ information·movement² units of the log-likelihood; below ½ it is no partner. Nor is a parameter that
+    the data leave open with the profiled one held: it drifts, and makes up for others.
     """
     path = theta[inside]
     if len(path) < 2:
         return []
     shift = np.ptp(path, axis=0)
-    worth = 0.5 * np.maximum(information, 0.0) * shift**2
+    worth = 0.5 * np.maximum(np.diag(information), 0.0) * shift**2
+    if own >= 0:
+        held = np.arange(len(shift)) == own
+        worth[np.isnan(np.diag(covariance(information, ~held, tolerance)))] = 0.0
     order = [i for i in np.argsort(-worth, kind="stable") if i != own and worth[i] >= _WORTH]
     return [(int(i), float(shift[i])) for i in order[:MOST_PARTNERS]]
 

@@ -128,13 +128,23 @@ def test_a_bound_that_hardly_presses_is_not_what_a_limit_rests_on():
 
 def test_partners_are_ranked_by_what_their_movement_would_do_to_the_data():
     theta = np.array([[0.0, 0.0, 0.0], [1.0, 0.1, 5.0]])
-    found = partners(theta, np.array([True, True]), np.array([1.0, 1e4, 0.5]), own=0)
+    both = np.array([True, True])
+    found = partners(theta, both, np.diag([1.0, 1e4, 0.5]), 0, 1e-8)
     assert [i for i, _ in found] == [1, 2]
     assert [shift for _, shift in found] == pytest.approx([0.1, 5.0])
     # a movement that no data would notice makes no partner
-    assert partners(theta, np.array([True, True]), np.array([1.0, 1e-3, 1e-3]), own=0) == []
+    assert partners(theta, both, np.diag([1.0, 1e-3, 1e-3]), 0, 1e-8) == []
     # nor does one outside the confidence set
-    assert partners(theta, np.array([True, False]), np.array([1.0, 1e4, 0.5]), own=0) == []
+    assert partners(theta, np.array([True, False]), np.diag([1.0, 1e4, 0.5]), 0, 1e-8) == []
+
+
+def test_what_drifts_along_an_open_direction_is_no_partner():
+    """b + c is determined and c is not: along a they drift, along b the other one makes up for it."""
+    theta = np.array([[0.0, 0.0, 0.0], [1.0, 5.0, -5.0]])
+    information = np.array([[2.0, 0.5, 0.5], [0.5, 1.0, 1.0], [0.5, 1.0, 1.0]])
+    both = np.array([True, True])
+    assert partners(theta, both, information, 0, 1e-8) == []
+    assert [i for i, _ in partners(theta, both, information, 1, 1e-8)] == [2, 0]
 
 
 @pytest.mark.parametrize(
