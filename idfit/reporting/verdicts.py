@@ -58,7 +58,8 @@ def level_words(prob: float) -> str:
 
 
 def interval_of(profile: Profile, level: int | None = None) -> Interval:
-    """The interval in words; an open side is said to be open, and up to where it was searched."""
+    """The interval in words; an open side is said to be open, and up to where it was searched. What the
+    equations leave open has no limits by the data, wherever bounds end its profile."""
     level = profile.level if level is None else level
     low, high = profile.limits(level)
     sides = [profile.side(level, k) for k in (0, 1)]
@@ -69,7 +70,11 @@ def interval_of(profile: Profile, level: int | None = None) -> Interval:
         ]
         listed = f": {'; '.join(pieces)}" if pieces else ""
         notes.append(f"in {n} pieces{listed}")
-    if math.isfinite(low) and math.isfinite(high):
+    ends = [numerals.short_number(end, 3) for end in (low, high) if math.isfinite(end)]
+    if profile.code is Verdict.STRUCTURAL and ends:
+        text = "no limits"
+        notes.append(f"its profile ends at {numerals.listing(ends)} only because of bounds")
+    elif math.isfinite(low) and math.isfinite(high):
         text = numerals.interval(low, high)
     elif math.isfinite(low):
         text = f"at least {numerals.number(low, 3)}"
@@ -96,7 +101,7 @@ def was_computed(profile: Profile) -> bool:
 def interval_in_a_sentence(profile: Profile) -> str:
     """``0.02 to 0.03 1/min`` or ``at least 3 1/min (no upper limit up to 100)``."""
     interval = interval_of(profile)
-    unit = f" {style.label(profile.axis.unit, 16)}" if profile.axis.unit and interval.text[:2] != "no" else ""
+    unit = _unit(profile.axis.unit) if interval.text[:2] != "no" else ""
     return interval.text + unit + (f" ({interval.note})" if interval.note else "")
 
 
@@ -129,8 +134,7 @@ def movement(partner: Partner) -> str:
     """
     decades = decades_of(partner)
     if decades is None:
-        unit = f" {style.label(partner.axis.unit, 16)}" if partner.axis.unit else ""
-        return numerals.number(abs(partner.shift), 2) + unit
+        return numerals.number(abs(partner.shift), 2) + _unit(partner.axis.unit)
     return f"× {numerals.number(10.0 ** min(decades, 300.0), 2)}"
 
 
@@ -294,8 +298,12 @@ def _compensation(profile: Profile) -> str:
 
 
 def _with_unit(value: float, profile: Profile) -> str:
-    unit = f" {style.label(profile.axis.unit, 16)}" if profile.axis.unit else ""
-    return numerals.number(value, 3) + unit
+    return numerals.number(value, 3) + _unit(profile.axis.unit)
+
+
+def _unit(unit: str) -> str:
+    """The unit as it stands behind a number in a sentence; nothing for one without dimension."""
+    return f" {style.label(unit, 16)}" if unit and unit != "dimensionless" else ""
 
 
 def _sentence(text: str) -> str:

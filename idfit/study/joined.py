@@ -8,7 +8,7 @@ import xarray as xr
 from idfit.results import StructuralVerdict, Verdict
 
 FLAT_BY_THE_EQUATIONS = "the equations agree: no such data can determine it"
-RISES_BY_BOUNDS = "by the equations no such data can determine it: what rises is due to the search bounds"
+RISES_BY_BOUNDS = "by the equations no such data can determine it: what rises is due to bounds"
 FLAT_BY_THE_DATA = "the equations would allow to determine it: these data say nothing about it"
 FLAT_AND_UNDECIDED = "the equations do not decide whether other such data could determine it"
 
@@ -16,10 +16,10 @@ FLAT_AND_UNDECIDED = "the equations do not decide whether other such data could 
 def joined(profiles: xr.Dataset, structure: xr.Dataset | None) -> xr.Dataset:
     """The profiles with *flat* turned into *structural* where the structural analysis agrees.
 
-    Without priors, whatever rises along a parameter that the equations leave open is due to search bounds,
-    its own or those of others: that is structural too. With priors other verdicts stay, as these have
-    determined something. What is flat although the equations would allow to determine it stays flat, and the
-    reason says so.
+    Without priors, whatever rises along a parameter that the equations leave open is due to bounds: those of
+    the search, or natural ones as of rates that are not negative. That is structural too. With priors other
+    verdicts stay, as these have determined something. What is flat although the equations would allow to
+    determine it stays flat, and the reason says so.
     """
     if structure is None:
         return profiles

@@ -66,6 +66,17 @@ def test_an_open_side_is_never_a_finite_number(side):
     assert math.isnan(row.upper) if side == SideStatus.FAILED else row.upper == math.inf
 
 
+def test_what_the_equations_leave_open_has_no_limits_wherever_bounds_end_its_profile():
+    ds = determined.profiles()
+    ds["verdict"][0] = int(Verdict.STRUCTURAL)
+    interval = verdicts.interval_of(profile_of("Epo_degradation_BaF3", ds))
+    assert interval.text == "no limits"
+    low, high = ds["interval"].sel(space="natural", ci_prob=0.95).values[0]
+    assert interval.note == f"its profile ends at {low:.4f} and {high:.4f} only because of bounds"
+    row = tables.verdict_table(with_profiles(ds))[0]
+    assert (row.lower, row.upper) == (-math.inf, math.inf)
+
+
 def test_the_level_of_the_verdict_is_the_stated_one_else_the_largest():
     ds = determined.profiles()
     assert profile_of("k_phos", ds).prob == 0.95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 from idfit.reporting import reading, structural, verdicts
 from idfit.reporting.figures.agreement import method_words
 from idfit.reporting.reading import Profile
-from idfit.results import Agreement
+from idfit.results import Agreement, Verdict
 
 PROFILE_GROUPS = ("profiles", "function_profiles")
 
@@ -134,8 +135,9 @@ def side_label(profile: Profile, level: int, bound: int) -> str:
 
 
 def _verdict_row(p: Profile, instead: str) -> VerdictRow:
-    low, high = p.known_limits(p.level)
     code = p.code
+    # bounds may end the profile of what the equations leave open; the data do not
+    low, high = (-math.inf, math.inf) if code is Verdict.STRUCTURAL else p.known_limits(p.level)
     partners = [f"{m.axis.name} ({verdicts.movement(m)})" for m in verdicts.movers(p)]
     return VerdictRow(
         name=p.name,
