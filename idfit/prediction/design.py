@@ -49,6 +49,8 @@ _UNIFORM = math.sqrt(12.0)
 _DECADES, _SIZES = 12.0, 1e6
 # a target depends on an undetermined direction if more than this share of its gradient lies along it
 _DEPENDS = 1e-4
+# targets whose errors differ by more than this are as good as dependent
+_DEPENDENT = 1e-9
 # a truth that has moved nearer to an end needs less; never less than this share of the threshold
 _LEAST_NEEDED = 0.1
 
@@ -113,6 +115,11 @@ def design(
     spec, grid = _spec_and_candidates(problem, candidates, observables, conditions, times)
     wider = widened(problem, spec, grid)
     local = _local(problem, wider, start, targets, replicates)
+    if criterion == "D" and _depend(local.information):
+        raise InputError(
+            f"the targets {', '.join(t.name for t in targets)} depend on each other, so that their covariance "
+            "has no determinant; leave one out, or use criterion A"
+        )
     if profiles is None and (check or method == "valley"):
         profiles = profiles_of(
             problem, targets, start.theta, ci_prob, start.rtol, start.atol, start.seed, runner
@@ -158,8 +165,8 @@ def check_design(
     atol: float = 1e-12,
 ) -> None:
     """Errors: the `InputError` that `design` gives for what is offered and aimed at; nothing is solved."""
-    widened(problem, *offered(problem, observables, conditions, times))
     targets_of(problem, target, None, rtol, atol)
+    widened(problem, *offered(problem, observables, conditions, times))
 
 
 def _check_options(
@@ -174,6 +181,12 @@ def _check_options(
             raise InputError(f"{name} = {value} was given; it lies between 1 and 10000")
     if profiles is not None and profiles.attrs.get("method", "path") == "endpoints":
         raise InputError("these profiles have limits and no paths; profile with method = 'path'")
+
+
+def _depend(info: Information) -> bool:
+    """Whether a combination of the targets never changes."""
+    values = np.linalg.svd(info.targets @ info.inverse, compute_uv=False)
+    return len(values) < len(info.targets) or bool(values[-1] < _DEPENDENT * values[0])
 
 
 def _at_profiles(problem: Problem, start: Start, profiles: xr.Dataset | None) -> Start:

@@ -76,8 +76,7 @@ def targets_of(
             found.append(Target(what, space.scale[i], space.unit[i], i))
             continue
         quantity = Quantity(what) if isinstance(what, str) else what
-        label = name if not isinstance(given, Sequence) else f"target_{len(found) + 1}"
-        function = extended(problem, label, quantity, rtol, atol)
+        function = extended(problem, f"design_target_{len(found) + 1}", quantity, rtol, atol)
         found.append(Target(name, quantity.scale, quantity.unit, -1, quantity, function))
     return found
 

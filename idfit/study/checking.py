@@ -104,11 +104,17 @@ def _check_design(recipe: Recipe, problem: Problem) -> list[Finding]:
 
     asked = recipe.design
     assert asked is not None
-    try:
-        check_design(problem, asked.target, asked.observables, asked.conditions, asked.times)
-    except InputError as error:
-        rule = "; ".join(part for f in error.findings[:3] for part in (f.given, f.rule) if part)
-        return [finding_of(recipe, (("design",), "[design]", rule, ""), "P19")]
+    offers = {key: getattr(asked, key) for key in ("observables", "conditions", "times")}
+    for keys, target, offered in (
+        (["target"], asked.target, {key: None if key == "times" else {} for key in offers}),
+        ([key for key, given in offers.items() if given] or ["target"], None, offers),
+    ):
+        try:
+            check_design(problem, target, **offered)
+        except InputError as error:
+            rule = "; ".join(part for f in error.findings[:3] for part in (f.given, f.rule) if part)
+            value = ", ".join(str(getattr(asked, key)) for key in keys)
+            return [finding_of(recipe, (("design", keys[0]), value, rule, ""), "P19")]
     return []
 
 

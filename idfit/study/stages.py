@@ -349,6 +349,8 @@ def next_measurement(problem: Problem, groups: Groups, recipe: Recipe, runner: R
 
 
 def lost_simulations(design: xr.Dataset) -> list[str]:
+    if "simulated_status" not in design:
+        return []
     return failed(design["simulated_status"], "refits of simulated new data")
 
 

@@ -215,6 +215,7 @@ def test_a_condition_with_parameters_of_its_own_is_offered_as_a_course():
         ({"observables": {"y": {"formula": "a", "noise": 1}}}, "'y' is one of the model already"),
         ({"observables": {"z": {"formula": "a"}}}, "observable z: noise"),
         ({"target": []}, "no target was named"),
+        ({"target": ["a", "2*a"]}, "depend on each other"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_by_name(options: dict, said: str):
