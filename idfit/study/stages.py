@@ -318,7 +318,7 @@ def _without_verdict(profiles: xr.Dataset) -> list[str]:
 
 
 def next_measurement(problem: Problem, groups: Groups, recipe: Recipe, runner: Runner) -> xr.Dataset:
-    """The profiles of the study say where the targets are open, unless they are of others or have no paths."""
+    """The study's profiles say where the targets are open, unless they are of others or have no paths."""
     from idfit.prediction.design import design
 
     asked = recipe.design

@@ -38,7 +38,7 @@ def test_the_next_measurement_of_a_run_that_is_there_and_of_a_model_with_data(pr
     assert simulated["share_closed"] == [1.0, 1.0]
     stored = idfit.open_study("run")
     assert "profiles" in stored.children
-    assert stored["design"]["target"].values.tolist() == ["rate"]
+    assert stored["design"].to_dataset()["target"].values.tolist() == ["rate"]
     both = idfit_command("design", "m/model.toml", "m/data.csv", *fit, *options, "--out", "other", "--json")
     assert both.exit_code == 0, both.stderr
     assert json.loads(both.stdout.splitlines()[-1])["design"] == facts

@@ -1,4 +1,4 @@
-"""The next measurement as a stage of a run: what it is given, how it is continued, and what is refused before."""
+"""The next measurement as a stage of a run: what it is given, how it goes on, what is refused before."""
 
 from __future__ import annotations
 
