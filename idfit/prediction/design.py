@@ -118,8 +118,8 @@ def design(
     if criterion == "D" and _depend(local.information):
         names = ", ".join(t.name for t in targets)
         raise InputError(
-            f"the targets {names} depend on each other, so that their covariance has no determinant; leave one "
-            "out, or use criterion A"
+            f"the targets {names} depend on each other, so that their covariance has no determinant; leave "
+            "one out, or use criterion A"
         )
     if profiles is None and (check or method == "valley"):
         profiles = profiles_of(
