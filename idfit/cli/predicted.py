@@ -9,18 +9,20 @@ import xarray as xr
 
 from idfit.results.prediction import CheckVerdict, LimitStatus
 
+_ENDS = [status for status in LimitStatus if status.finite]
+
 
 def prediction_lines(prediction: xr.Dataset) -> list[str]:
     """What the bands are and how many limits there are; what they rest on."""
     codes = prediction["status"].values
-    asked, found = (codes != LimitStatus.NOT_REACHED).sum(), (codes == LimitStatus.FOUND).sum()
+    asked, found = (codes != LimitStatus.NOT_REACHED).sum(), np.isin(codes, _ENDS).sum()
     level = 100 * float(prediction.attrs["ci_prob"])
     lines = [
         f"predictions ({prediction.attrs['kind']}, {level:.4g} %): {found} of {asked} limits of "
         f"{', '.join(prediction['observable'].values.tolist())}"
     ]
     for status in LimitStatus:
-        if status not in (LimitStatus.FOUND, LimitStatus.NOT_REACHED) and (n := (codes == status).sum()):
+        if not status.finite and status is not LimitStatus.NOT_REACHED and (n := (codes == status).sum()):
             lines.append(f"  {n} without: {status.sentence}")
     return lines
 

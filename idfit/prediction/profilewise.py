@@ -40,6 +40,8 @@ _FIRST = 0.6
 _OUTSIDE = 0.01
 # a search bound matters to a limit if the objective would gain this share of the threshold without it
 _MATTERS = 0.01
+# a value stands still if no parameter moves it by this share of its way from the best fit
+_STILL = 1e-3
 _NAME = "idfit_predicted"
 _STATUS = {
     SideStatus.CROSSED: LimitStatus.FOUND,
@@ -281,7 +283,17 @@ def _by_path(
     better = side["objective"][lowest] < best.point.objective - BETTER
     at = lowest if better else int(np.argmin(np.abs(side["value"] - end.limit)))
     here = Limit(end.limit, side["theta"][at], float(side["objective"][at]), side["relief"][at], n)
+    if end.status is SideStatus.SEARCH_BOUND and _levels_off(search, target, side):
+        return LimitStatus.LEVELS_OFF, replace(here, value=float(side["value"][-1]))
     return _STATUS.get(end.status, LimitStatus.FAILED), here
+
+
+def _levels_off(search: _Search, target: FunctionTarget, side: dict) -> bool:
+    """Whether the value stands still where its side ends, whatever parameter moves by a unit: then it is no
+    bound of a parameter that ends it."""
+    slope = target.extended.slope(side["theta"][-1])
+    way = abs(float(side["value"][-1] - side["value"][0]))
+    return bool((np.abs(slope) * search.unit <= _STILL * way).all())
 
 
 def _take(found: _Found, search: _Search, own: np.ndarray, side: int, result: dict, first: bool) -> None:

@@ -17,6 +17,7 @@ from idfit.results.prediction import CheckVerdict, LimitStatus
 _MOST_ROWS = 400
 _WORDS = {
     LimitStatus.OPEN: "no limit",
+    LimitStatus.LEVELS_OFF: "levels off",
     LimitStatus.FAILED: "not found",
     LimitStatus.NO_VALUE: "no value there",
     LimitStatus.NOT_DETERMINED: "not determined",

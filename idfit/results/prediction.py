@@ -23,11 +23,12 @@ class LimitStatus(Code):
     NO_NOISE = 5, "No normal noise of a new measurement is known there; name an sd, or ask the posterior."
     NOT_DETERMINED = 6, "To first order the data do not determine the value there."
     UNCONVERGED = 7, "The draws have not converged and make no claim; sample on."
+    LEVELS_OFF = 8, "The threshold is not crossed, but the value levels off: it comes no further than this."
     NOT_REACHED = 30, "Not asked for, or not computed."
 
     @property
     def finite(self) -> bool:
-        return self is LimitStatus.FOUND
+        return self in (LimitStatus.FOUND, LimitStatus.LEVELS_OFF)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -17,6 +19,7 @@ from tests.problems import data_at, estimated, exponential_decay, linear_gaussia
 
 Z = stats.norm.ppf(0.975)
 TIMES = np.array([0.0, 1.5, 5.0])
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def fitted(problem: Problem):
@@ -121,6 +124,16 @@ def test_what_the_data_leave_open_has_no_limit_and_what_they_determine_has():
     by_line = linear.isel(condition=0, time=0)
     assert float(by_line["upper"].sel(observable="seen")) == pytest.approx(best + half, rel=1e-4)
     assert by_line["status_label"].sel(observable="hidden").values.tolist() == ["not_determined"] * 2
+
+
+def test_a_value_that_levels_off_ends_there_and_not_at_infinity():
+    """Oxygen that is still used up on day 20: k(A − L) comes down to 0 as k rises, and never below."""
+    problem = idfit.load(ROOT / "models/bod_marske.toml", ROOT / "data/bod_marske.csv")
+    fit = idfit.fit(problem, 5, 1)
+    band = predict(problem, fit, quantities={"uptake": "k*(A - L)"}, times=[3.0, 20.0], threshold="F")
+    at = band.isel(condition=0, observable=0)
+    assert at["status_label"].values.tolist() == [["found", "found"], ["levels_off", "found"]]
+    assert float(at["lower"][1]) == pytest.approx(0.0, abs=1e-4 * float(at["upper"][1]))
 
 
 def test_another_fit_as_good_is_inside_the_band():
