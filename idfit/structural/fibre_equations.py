@@ -21,13 +21,9 @@ import flint
 import numpy as np
 import sympy
 
-from idfit.structural.question import Experiment, Question
+from idfit.structural.question import Experiment, NotRationalError, Question
 
 EXTRA_ORDERS = 2  # beyond those that determine all unknowns locally
-
-
-class NotRational(Exception):
-    """A formula is no quotient of polynomials."""
 
 
 class SpecialPoint(Exception):
@@ -86,7 +82,7 @@ def _node(formula: Any, memo: dict[Any, _Node]) -> _Node:
         return _product([_compiled(a, memo) for a in formula.args])
     if formula.is_Pow and formula.exp.is_Integer and formula.exp > 0:
         return _product([_compiled(formula.base, memo)] * int(formula.exp))
-    raise NotRational(str(formula))
+    raise NotRationalError(str(formula))
 
 
 def _product(nodes: Sequence[_Node]) -> _Node:
@@ -279,7 +275,7 @@ class _Told:
     once: bool
 
 
-class Point:
+class FibrePoint:
     """A random point of a question, the outputs there, and how many orders of each are needed."""
 
     def __init__(self, question: Question, seed: int, prime: int):
@@ -353,13 +349,13 @@ class Point:
 # ---- the polynomials -------------------------------------------------------------------------------------
 
 
-def equations_of(point: Point, extra: int = EXTRA_ORDERS) -> System:
+def equations_of(point: FibrePoint, extra: int = EXTRA_ORDERS) -> System:
     """The system of all values with the point's outputs, `extra` orders more than local analysis needs."""
     return _Builder(point, extra).system()
 
 
 class _Builder:
-    def __init__(self, point: Point, extra: int):
+    def __init__(self, point: FibrePoint, extra: int):
         self.point, self.prime, question = point, point.prime, point.question
         self.pinned = point.independent()
         self.orders = [

@@ -10,10 +10,9 @@ from typing import Any
 
 from idfit.formats.child import serve
 from idfit.structural.global_fibre import decide_by_fibre
-from idfit.structural.input_output import NotRationalError
-from idfit.structural.input_output_verdicts import Part, Point
+from idfit.structural.input_output_verdicts import ObservedPoint, Part
 from idfit.structural.program import CannotDecideError
-from idfit.structural.question import Question
+from idfit.structural.question import NotRationalError, Question
 from idfit.structural.question_text import from_plain
 
 
@@ -38,7 +37,7 @@ def _by_input_output(question: Question, request: dict[str, Any]) -> dict[str, A
     The request also holds the outputs to use, by experiment, and whether other values may be counted.
     """
     outputs = {int(i): numbers for i, numbers in request["outputs"].items()}
-    part = Part(Point.of(question, request["seed"]), outputs, request["unique"])
+    part = Part(ObservedPoint.of(question, request["seed"]), outputs, request["unique"])
     found = {}
     for i in request["quantities"]:
         finding = part.finding(question.quantities[i].formula, request["counts"])

@@ -24,15 +24,14 @@ from idfit.numerics.modular import PRIMES
 from idfit.results import StructuralVerdict
 from idfit.structural.fibre_equations import (
     EXTRA_ORDERS,
-    NotRational,
-    Point,
+    FibrePoint,
     SpecialPoint,
     System,
     equations_of,
     quotient,
 )
 from idfit.structural.groebner import Basis, Poly, WorkLimit
-from idfit.structural.question import Question
+from idfit.structural.question import NotRationalError, Question
 from idfit.structural.rational import rank
 
 LIMIT = 10**9
@@ -58,7 +57,7 @@ def decide_by_fibre(
         first = _counted(question, asked, seed, 0, limit)
         again = {n: f for n, f in asked.items() if first[n].n_values != 0}
         second = _counted(question, again, seed, 1, limit) if again else {}
-    except NotRational as error:
+    except NotRationalError as error:
         how = f"the equations are not rational ({error})"
         return dict.fromkeys(names, (StructuralVerdict.AT_LEAST_LOCAL, how))
     except SpecialPoint:
@@ -117,16 +116,16 @@ def _counted(
     return counts
 
 
-def _regular_point(question: Question, seed: int, prime: int) -> Point:
+def _regular_point(question: Question, seed: int, prime: int) -> FibrePoint:
     for attempt in range(_TRIES):
         try:
-            return Point(question, seed + 1_000_003 * attempt, prime)
+            return FibrePoint(question, seed + 1_000_003 * attempt, prime)
         except SpecialPoint:
             continue
     raise SpecialPoint
 
 
-def _target(system: System, point: Point, formula: sympy.Expr) -> Any:
+def _target(system: System, point: FibrePoint, formula: sympy.Expr) -> Any:
     """N - q* Q for a quantity q = N/Q, which has the value q* at the point."""
     above, below = quotient(formula)
     value = int(point.value(formula).value[0])

@@ -21,14 +21,10 @@ import flint
 import sympy
 
 from idfit.expressions import bottom_up, names_in, replaced
-from idfit.structural.question import Experiment
+from idfit.structural.question import Experiment, NotRationalError
 
 _CONTEXTS: Any = flint.nmod_mpoly_ctx
 _SMALL = 100  # terms up to which a common factor is cheaper than a factorisation
-
-
-class NotRationalError(Exception):
-    """A formula is no quotient of polynomials."""
 
 
 class Ring:

@@ -44,7 +44,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Point:
+class ObservedPoint:
     """A random point of a question, with the values of unknowns and known names, and what is free there."""
 
     observer: Observer
@@ -54,7 +54,7 @@ class Point:
     null_space: np.ndarray
 
     @classmethod
-    def of(cls, question: Question, seed: int) -> Point:
+    def of(cls, question: Question, seed: int) -> ObservedPoint:
         observer = Observer(question)
         seen = observer.observe(1, seed)
         names = (*question.unknowns, *question.known)
@@ -73,7 +73,7 @@ class Point:
 class Trajectory:
     """Taylor coefficients of one experiment at the point, by the names of `Dynamics`."""
 
-    def __init__(self, point: Point, experiment: int, n_orders: int):
+    def __init__(self, point: ObservedPoint, experiment: int, n_orders: int):
         question, prime = point.observer.question, point.prime
         taylor = point.observer.taylor(experiment, n_orders, point.seed, prime)
         names = [name for name, _ in question.experiments[experiment].outputs]
@@ -110,7 +110,7 @@ class Part:
     outputs : (experiment, their numbers); settled : unknowns known to be unique.
     """
 
-    def __init__(self, point: Point, outputs: Mapping[int, Sequence[int]], settled: Collection[str]):
+    def __init__(self, point: ObservedPoint, outputs: Mapping[int, Sequence[int]], settled: Collection[str]):
         self.point, self.question = point, point.observer.question
         self.dynamics = {
             i: Dynamics.of(self.question.experiments[i], self.question.unknowns).part(

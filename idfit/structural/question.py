@@ -17,6 +17,10 @@ from idfit.expressions import names_in
 Kind = Literal["parameter", "initial", "state", "function"]
 
 
+class NotRationalError(Exception):
+    """A formula is no quotient of polynomials, which global verdicts need."""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """x' = odes(x, p, u), x(t0) = start(p), y = outputs(x, p, u), with p the unknowns and known names.

@@ -9,7 +9,7 @@ import sympy
 from idfit.expressions import parse
 from idfit.numerics.modular import PRIMES
 from idfit.results import StructuralVerdict
-from idfit.structural.fibre_equations import Point, equations_of
+from idfit.structural.fibre_equations import FibrePoint, equations_of
 from idfit.structural.from_model import question_of_model
 from idfit.structural.global_fibre import decide_by_fibre
 from idfit.structural.question import Experiment, Quantity, Question
@@ -112,7 +112,7 @@ def test_all_equations_vanish_at_the_point():
     asked = question(
         {"x": "-V*x/(K + x) + u*z", "z": "x*z - z/(1 + x*z)"}, {"y": "x*z/(K + z)"}, ["V", "K"], inputs=("u",)
     )
-    system = equations_of(Point(asked, 3, PRIMES[0]))
+    system = equations_of(FibrePoint(asked, 3, PRIMES[0]))
     assert system.equations
     values = [system.point[name] for name in system.names]
     assert all(equation(*values) == flint.nmod(0, PRIMES[0]) for equation in system.equations)
