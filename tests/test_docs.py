@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import idfit
 from idfit.cli.main import app
 from idfit.results import Status
+from idfit.study.analyses import PosteriorTable
 from idfit.study.recipe import read_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,6 +133,25 @@ def test_python_examples_print_what_their_comments_say(tmp_path, monkeypatch):
     with contextlib.redirect_stdout(printed):
         runpy.run_path("examples.py")
     assert printed.getvalue().splitlines() == expected_lines(script)
+
+
+def test_the_page_on_sampling_prints_what_its_comments_say(tmp_path, monkeypatch):
+    text = (DOCS / "sampling.md").read_text(encoding="utf-8")
+    for block in [*blocks(text, "toml"), *blocks(text, "csv")]:
+        name = file_name(block)
+        assert name
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    recipe, _ = read_recipe(tmp_path / "recipe.toml")
+    assert recipe.posterior == PosteriorTable()  # what is shown are the defaults
+    script = "\n".join(blocks(text, "python"))
+    (tmp_path / "examples.py").write_text(script, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path("examples.py")
+    # a loop prints what the comments below it say
+    expected = re.findall(r"(?:^ *print\(.*\)  |^)# (.*)$", script, re.MULTILINE)
+    assert printed.getvalue().splitlines() == expected
 
 
 def test_commands_on_other_formats_do_their_work(tmp_path, monkeypatch):

@@ -272,6 +272,7 @@ def _agreement(study: xr.DataTree) -> dict | None:
         "level": verdicts.level_words(found.prob),
         "rows": rows,
         "directions": found.directions,
+        "left_out": style.label(found.left_out, 300),
         "views": [_view(found, i) for i in range(len(rows))] if len(found.views) else [],
     }
 

@@ -84,6 +84,15 @@ def test_an_unconverged_posterior_makes_no_claim_and_says_why(bad):
     assert row.limits_from == "not known"
 
 
+def test_the_agreement_says_that_the_posterior_is_left_out(bad):
+    study = bad.copy()
+    left_out = study["agreement"].to_dataset().assign_attrs(posterior_left_out="too few independent draws")
+    study["agreement"] = xr.DataTree(left_out)
+    sentence = "The posterior is not compared, as it makes no claim: too few independent draws."
+    assert sentence in render_report(study, [])
+    assert "not compared, as it makes" not in render_report(bad, [])
+
+
 def test_superchains_that_only_need_longer_are_not_called_modes():
     found = reading.read_posterior(sampled.study(converged=False))
     assert found.apart == []

@@ -115,6 +115,7 @@ class Opinions:
     views_cause: list[str]
     open_by_view: np.ndarray  # (view, parameter): equations, information, profile
     directions: str
+    left_out: str = ""  # why the posterior is not among them
 
     def disagree(self, i: int) -> bool:
         return int(self.agreement[i]) == Agreement.DISAGREE
@@ -138,4 +139,5 @@ def read_agreement(study: xr.DataTree | xr.Dataset) -> Opinions | None:
         views_cause=texts(ds, "views_cause", "parameter"),
         open_by_view=numbers(ds, "open_by_view", ("view", "parameter"), -1),
         directions=attribute(ds, "directions"),
+        left_out=attribute(ds, "posterior_left_out"),
     )
