@@ -29,7 +29,7 @@ def test_the_recipe_of_the_documentation_asks_for_everything_with_the_defaults_i
     (tmp_path / "recipe.toml").write_text(block)
     empty = "".join(
         f"[{name}]\n"
-        for name in ("profiles", "profiles_2d", "identifiability_test", "bootstrap", "reduction")
+        for name in ("profiles", "profiles_2d", "identifiability_test", "bootstrap", "reduction", "design")
     )
     (tmp_path / "bare.toml").write_text('model = "model.toml"\n' + empty)
     shown, bare = (read_recipe(tmp_path / name)[0] for name in ("recipe.toml", "bare.toml"))
@@ -40,6 +40,9 @@ def test_the_recipe_of_the_documentation_asks_for_everything_with_the_defaults_i
     assert (shown.structure, shown.fisher, shown.bootstrap) == (bare.structure, bare.fisher, bare.bootstrap)
     assert shown.reduction is not None
     assert shown.reduction.model_copy(update={"steps": None}) == bare.reduction
+    assert shown.design is not None
+    offered = {"target": None, "times": None, "observables": {}, "conditions": {}}
+    assert shown.design.model_copy(update=offered) == bare.design
     assert shown.identifiability_test == bare.identifiability_test
     assert shown.functions["next"].validation
 
