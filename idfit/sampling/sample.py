@@ -16,6 +16,7 @@ from idfit.problem import Objective, Problem
 from idfit.results import Limit, Status, dataset
 from idfit.results.sampling import draws_dataset, fates
 from idfit.sampling.density import Density
+from idfit.sampling.evidence import nested_runs
 from idfit.sampling.kernels import kernel_of
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import anchors, prior_quantiles, prior_variance
@@ -59,8 +60,9 @@ def sample(
     parameter on its natural scale over chain and draw), ``sample_stats`` (lp, ln of the density on the
     estimation scale), ``log_likelihood`` and ``observed_data``. The group ``sampling`` says what the draws
     are worth. Unless its attribute `converged` is 1, it makes no claim: moments and intervals are NaN, and
-    `reason` says what is missing. Chains of one superchain (walkers of an ensemble) depend on each other:
-    effective sample sizes and R-hat are those of the group ``sampling``.
+    `reason` says what is missing. ``dynesty`` adds `log_evidence`, ln of ∫ exp(−nllh)·prior dθ with the prior
+    normalised within the bounds, and `log_evidence_error`. Chains of one superchain (walkers of an ensemble)
+    depend on each other: effective sample sizes and R-hat are those of the group ``sampling``.
 
     The same seed gives the same bytes with any number of workers. Errors: `InputError` for options, and for a
     parameter with neither a prior nor finite bounds; `RunError` where no beginning of finite density is
@@ -78,9 +80,13 @@ def sample(
         float(known.get("atol", 1e-12)) if atol is None else atol,
     )
     density = Density(objective, runner.stop)
-    around = anchors(density, fit, profiles)
     tell = told or (lambda sentence: None)
-    drawn = until_converged(objective, kernel_of(options), around, options, seed, runner, tell)
+    evidence: dict[str, float] = {}
+    if options.sampler == "dynesty":
+        drawn, evidence = nested_runs(objective, options, seed, runner, tell)
+    else:
+        around = anchors(density, fit, profiles)
+        drawn = until_converged(objective, kernel_of(options), around, options, seed, runner, tell)
     back = _look_back(objective, drawn, seed, runner)
     attrs = {
         "sampler": options.sampler,
@@ -97,7 +103,7 @@ def sample(
         "seed": seed,
         "rtol": objective.rtol,
         "atol": objective.atol,
-    }
+    } | evidence
     return xr.DataTree.from_dict(
         _draws(problem, drawn, back)
         | {"sampling": _sampling(problem, drawn, back["information"], density, levels, attrs)}

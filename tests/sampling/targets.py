@@ -10,30 +10,42 @@ from idfit.sampling.density import Density
 from tests.problems import estimated
 
 
-def static_density(
+def static_problem(
     formulas: dict[str, str], values: list[float], sd: list[float], parameters: dict
-) -> Density:
+) -> Problem:
     """Each observable, a formula of the parameters, measured once with normal noise."""
     model = Model.from_equations({}, formulas, list(parameters))
     data = {"observable": list(formulas), "time": [0.0] * len(values), "value": values}
     noise = dict(zip(formulas, sd, strict=True))
-    return Density(Problem(model, data, parameters=parameters, noise=noise).objective())
+    return Problem(model, data, parameters=parameters, noise=noise)
+
+
+def static_density(*given) -> Density:
+    return Density(static_problem(*given).objective())
 
 
 def banana() -> Density:
-    """x1 ~ N(0, 100), x2 = z - 0.1 x1² + 10 with z ~ N(0, 1): E x2 = 0, Var x2 = 201 (Haario et al. 1999)."""
-    parameters = {"x1": estimated(0.0, -100, 100), "x2": estimated(0.0, -1000, 60)}
-    return static_density({"y": "x1", "z": "x2 + 0.1*x1^2 - 10"}, [0.0, 0.0], [10, 1], parameters)
+    return Density(banana_problem().objective())
 
 
 def two_modes(n: int) -> Density:
+    return Density(two_modes_problem(n).objective())
+
+
+def banana_problem() -> Problem:
+    """x1 ~ N(0, 100), x2 = z - 0.1 x1² + 10 with z ~ N(0, 1): E x2 = 0, Var x2 = 201 (Haario et al. 1999)."""
+    parameters = {"x1": estimated(0.0, -100, 100), "x2": estimated(0.0, -1000, 60)}
+    return static_problem({"y": "x1", "z": "x2 + 0.1*x1^2 - 10"}, [0.0, 0.0], [10, 1], parameters)
+
+
+def two_modes_problem(n: int) -> Problem:
     """0.3 N(-m, 1) + 0.7 N(m, 1) in n dimensions, m = (4, …, 4): y = 0 ± 1 with y² = 8 - 2 ln(mixture)."""
     names = [f"x{i}" for i in range(n)]
     square, product = (
         " + ".join(f"{form}{x}{power}" for x in names) for form, power in (("", "^2"), ("4*", ""))
     )
     formula = f"sqrt(8 + {16 * n} + {square} - 2*log(0.3*exp(-({product})) + 0.7*exp({product})))"
-    return static_density({"y": formula}, [0.0], [1], {x: estimated(0.0, -12, 12) for x in names})
+    return static_problem({"y": formula}, [0.0], [1], {x: estimated(0.0, -12, 12) for x in names})
 
 
 # what `cut_gaussian` measures: rows of the design, values, sd

@@ -168,6 +168,20 @@ def test_without_measurements_it_is_the_prior():
     assert_allclose(worth["mean"], [1.0, 0.0], atol=0.4)
 
 
+@pytest.mark.slow
+def test_nested_runs_give_the_evidence_of_the_closed_form():
+    oracle = linear_gaussian()
+    options = SampleOptions(sampler="dynesty", ess=1000, max_evaluations=200_000)
+    made = posterior_of(oracle.problem, options)["sampling"]
+    mean = least_squares(oracle)
+    volume = 2 * np.pi / np.sqrt(np.linalg.det(oracle.fim(mean)))
+    exact = -np.real(oracle.nllh(mean)) + np.log(volume / 100)  # the prior is 1/100 over [-5, 5]²
+    assert made.attrs["converged"] == 1
+    assert abs(made.attrs["log_evidence"] - exact) < 4 * made.attrs["log_evidence_error"]
+    assert made.attrs["log_evidence_error"] < 0.2
+    assert_allclose(made["mean"], mean, atol=0.02)
+
+
 def test_options_are_checked():
     with pytest.raises(InputError, match="sampler 'gibbs' is not known; there are emcee"):
         SampleOptions(sampler="gibbs")
