@@ -358,18 +358,25 @@ def test_a_fit_of_another_problem_is_refused():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "limits", "nllh", "bic"),
+    ("name", "limits", "rises", "nllh", "bic"),
     [
-        ("boehm", ["k_imp_homo -> infinity", "k_exp_hetero -> 0"], 138.1979, 303.49),
+        (
+            "boehm",
+            ["k_imp_homo -> infinity", "k_exp_hetero -> 0"],
+            [-1.9e-5, -0.024, 19.7],
+            138.1979,
+            303.49,
+        ),
         (
             "swameye_jakstat",
             ["p2 -> infinity", "offset_pSTAT -> 0", "offset_tSTAT -> 0"],
+            [-0.095, 0.012, 0.418, 52.1],
             -49.0201,
             -80.87,
         ),
     ],
 )
-def test_published_models_lose_what_their_profiles_leave_open(name, limits, nllh, bic):
+def test_published_models_lose_what_their_profiles_leave_open(name, limits, rises, nllh, bic):
     problem = idfit.load(f"models/{name}.toml", f"data/{name}.csv")
     fit = idfit.fit(problem, n_starts=0, nominal=True, seed=1)
     *steps, last = reductions(problem, fit)
@@ -377,6 +384,8 @@ def test_published_models_lose_what_their_profiles_leave_open(name, limits, nllh
     assert [step.limit.sentence for step in steps[1:] if step.limit] == limits
     assert all(step.accepted and step.limiting and step.limiting.exact for step in steps[1:])
     assert not last.accepted
+    assert [step.rise for step in (*steps[1:], last)] == pytest.approx(rises, rel=0.02, abs=1e-5)
+    assert len(best.problem.parameters) == len(problem.parameters) - len(limits)
     assert best.nllh == pytest.approx(nllh, abs=1e-3)
     assert float(best.fit.attrs["bic"]) == pytest.approx(bic, abs=0.02)
     before, after = idfit.profile(problem, fit), idfit.profile(best.problem, best.fit)
