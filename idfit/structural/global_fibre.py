@@ -80,19 +80,19 @@ def _joined(first: _Count, second: _Count | None) -> tuple[StructuralVerdict, st
     if first.n_values is None or second is None or second.n_values is None:
         counts = [c for c in (first, second) if c is not None and c.n_values is not None]
         if any(c.n_values == 1 for c in counts):
-            return StructuralVerdict.GLOBAL, "the outputs of a random point leave it one value"
+            return StructuralVerdict.GLOBAL, "only one value gives the outputs of a random point"
         reason = next(c.reason for c in (first, second) if c is not None and c.n_values is None)
         return StructuralVerdict.AT_LEAST_LOCAL, reason
     if first.n_values != second.n_values:
         return (
             StructuralVerdict.AT_LEAST_LOCAL,
-            "the outputs of two random points leave different numbers of values "
+            "how many values give the same outputs differs between two random points "
             f"({first.n_values} and {second.n_values})",
         )
     if first.n_values == 1:
-        return StructuralVerdict.GLOBAL, "the outputs of two random points leave it one value each"
+        return StructuralVerdict.GLOBAL, "only one value gives the outputs, at each of two random points"
     number = f"{first.n_values}" if first.n_values <= _MOST_VALUES else f"more than {_MOST_VALUES}"
-    return StructuralVerdict.LOCAL, f"the outputs of two random points leave it {number} values each"
+    return StructuralVerdict.LOCAL, f"{number} values give the same outputs, at each of two random points"
 
 
 def _counted(
