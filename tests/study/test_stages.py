@@ -117,7 +117,9 @@ def test_the_methods_agree_where_the_likelihood_is_nearly_quadratic(whole):
 
 def test_without_tables_there_are_the_equations_and_the_information_only(tmp_path):
     outcome = run_recipe(decay_recipe(tmp_path), "new", Means())
-    assert set(outcome.study.children) == {"problem", "structure", "fit", "simulation", "fisher"}
+    assert set(outcome.study.children) == {
+        "problem", "structure", "fit", "simulation", "fisher", "diagnostics",
+    }  # fmt: skip
     off = decay_recipe(tmp_path, fisher=FisherTable(enabled=False))
     assert "fisher" not in run_recipe(off, "overwrite", Means()).study.children
 
