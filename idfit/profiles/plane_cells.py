@@ -11,9 +11,16 @@ import numpy as np
 from idfit.optimize.local import trust_region
 from idfit.problem import Objective
 from idfit.profiles.refit import ON_THE_WAY, Point, point_of, solve_positive
+from idfit.results import Status
 
 #: a refit from elsewhere counts as lower by this, in units of the log-likelihood
 LOWER = 1e-4
+
+
+def arrived(cell: dict) -> bool:
+    """Whether the refit of a cell has arrived (`Point.settled`): one that has not is an upper bound, and no
+    point of the profile."""
+    return int(cell["status"]) == Status.CONVERGED and math.isfinite(cell["objective"])
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Plane:
     curvature: np.ndarray = field(repr=False)
 
     def refit(self, values: np.ndarray, starts: Sequence[np.ndarray], stop: np.ndarray) -> dict:
-        """The minimum with the pair held at `values` (2,), from the first of the starts that can be used.
+        """The minimum with the pair held at `values` (2,), from the first of the starts that arrives.
 
         Returns theta, objective, nllh, status, n_evaluations and tangent : (parameter, 2), d theta/d values.
         """
@@ -36,7 +43,7 @@ class Plane:
         for start in starts:
             point = self._one(values, start, stop)
             n_evaluations += point.n_evaluations
-            if point.usable or stop[0]:
+            if point.settled or stop[0]:
                 break
         assert point is not None
         return {
@@ -68,7 +75,7 @@ class Plane:
         """d theta/d values: the gradient of the others stays zero, H_oo dθ_o + H_op dvalues = 0."""
         tangent = np.zeros((len(point.theta), 2))
         tangent[list(self.pair)] = np.eye(2)
-        if not point.usable:
+        if not point.settled:
             return tangent
         space = self.objective.parameters
         inside = (point.theta > space.lower_scaled) & (point.theta < space.upper_scaled)
@@ -91,4 +98,5 @@ class Plane:
             return nothing
         found = self.refit(values, [starts[lowest]], stop)
         found["n_evaluations"] += len(starts)
-        return found if found["objective"] < known else nothing | {"n_evaluations": found["n_evaluations"]}
+        lower = arrived(found) and found["objective"] < known
+        return found if lower else nothing | {"n_evaluations": found["n_evaluations"]}

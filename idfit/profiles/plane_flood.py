@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from idfit.profiles.plane_cells import Plane
+from idfit.profiles.plane_cells import Plane, arrived
 from idfit.profiles.plane_grid import Cell, Grid
 from idfit.results import Status
 from idfit.tasks import Runner, Task
@@ -51,7 +51,7 @@ class Sheet:
     def keep(self, cell: Cell, result: dict) -> None:
         self.n_evaluations += result.get("n_evaluations", 0)
         self.status[cell] = result["status"]
-        if Status(int(result["status"])).usable and np.isfinite(result["objective"]):
+        if arrived(result):
             self.objective[cell], self.nllh[cell] = result["objective"], result["nllh"]
             self.theta[cell], self.tangent[cell] = result["theta"], result["tangent"]
 

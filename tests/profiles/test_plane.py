@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import contourpy
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from idfit.errors import InputError
 from idfit.model import Model
 from idfit.optimize.local import LocalOptions, trust_region
 from idfit.problem import Problem
+from idfit.profiles import plane_cells
 from idfit.profiles.plane import PlaneOptions, profile_2d
 from idfit.results import Status
 from idfit.tasks import Runner
@@ -215,6 +218,26 @@ def test_cells_that_fail_are_left_out_and_do_not_stop_the_others():
     expected -= 0.5 * np.sum(((np.array([1 - 0.7 * s for s in t]) - [1.0, 0.65, 0.3]) / 0.4) ** 2)
     below = (expected < ds["contour_rise"].values[-1]) & (k[:, None] * x0 < 0.99)
     np.testing.assert_allclose(f[below], expected[below], atol=1e-5)
+
+
+def test_a_refit_that_has_not_arrived_is_no_cell(monkeypatch):
+    """As along a profile of one parameter: what is shown lies on the profile, the rest has its status."""
+    few = replace(plane_cells.ON_THE_WAY, max_iterations=2)
+    monkeypatch.setattr(plane_cells, "ON_THE_WAY", few)
+    observables = {"p": "a", "q": "b", "r": "3*(c^2 - 1)", "s": "2*(c - a)"}
+    parameters = {"a": estimated(1.0, -9, 9), "b": estimated(0.0, -9, 9), "c": estimated(1.0, -9, 9)}
+    problem = regression(observables, [1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], parameters)
+    ds = profile_2d(problem, np.array([1.0, 0.0, 1.0]), [("a", "b")])
+    f, x, y = delta(ds)
+    c = np.linspace(-3, 3, 60001)[:, None]
+    of_c = np.min(4.5 * (c**2 - 1) ** 2 + 2 * (c - x) ** 2, axis=0)
+    expected = (0.5 * (x - 1) ** 2 + of_c)[:, None] + 0.5 * y**2
+    stopped = ds["status"].values[0] == Status.MAX_ITERATIONS
+    assert stopped.any()
+    assert np.isnan(f[stopped]).all()
+    shown = np.isfinite(f) & (x > 0)[:, None]  # beyond is the other branch
+    assert shown.any()
+    np.testing.assert_allclose(f[shown], expected[shown], atol=1e-4)
 
 
 def test_a_budget_of_cells_is_kept_and_said():
