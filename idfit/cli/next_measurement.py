@@ -22,7 +22,8 @@ def design_lines(study: xr.DataTree) -> list[str]:
         lines += _effect_lines(next_measurement.effects(found))
     else:
         lines += [f"  {line}" for line in next_measurement.expected(found)]
-    return lines + [f"  {line}" for line in next_measurement.out_of_reach(found, unit)]
+    further = [*next_measurement.determining(found, unit), *next_measurement.out_of_reach(found, unit)]
+    return lines + [f"  {line}" for line in further]
 
 
 def _effect_lines(effects: list[next_measurement.Effect]) -> list[str]:

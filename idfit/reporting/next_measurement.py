@@ -131,6 +131,23 @@ def truth_words(design: Design, i: int, t: int) -> str:
     return f"the best fit ({value}{unit})" if not design.truth_of[t] else f"{value}{unit}"
 
 
+def determining(design: Design, time_unit: str = "") -> list[str]:
+    """For each target that the information leaves undetermined, which candidates determine it."""
+    found = []
+    for i, axis in enumerate(design.targets[:_MOST_TARGETS]):
+        if design.determined_before[i]:
+            continue
+        does = [offer for offer in design.offers if design.determined_after[i, offer.number]]
+        if not does:
+            words = "and neither does any measurement on offer"
+        else:
+            best = min(does, key=lambda offer: offer.rank)
+            many = f"{len(does)} of the {len(design.offers)} measurements on offer do"
+            words = f"{many}: best {offer_words(best, design.replicates, time_unit)}"
+        found.append(f"The data do not determine {axis.name} at all, to first order; {words}.")
+    return found
+
+
 def out_of_reach(design: Design, time_unit: str = "") -> list[str]:
     """For each open side what no single measurement on offer can do, and what brings it in reach."""
     found = []

@@ -26,7 +26,10 @@ def _design(study: xr.DataTree) -> dict | None:
         "proposal": next_measurement.proposal(found, time_unit),
         "effects": next_measurement.effects(found),
         "expected": [] if found.has_check else next_measurement.expected(found),
-        "reach": next_measurement.out_of_reach(found, time_unit),
+        "reach": [
+            *next_measurement.determining(found, time_unit),
+            *next_measurement.out_of_reach(found, time_unit),
+        ],
         "by_valley": found.method == "valley",
         "criterion": found.criterion,
         "time_unit": time_unit,

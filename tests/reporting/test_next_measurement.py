@@ -103,6 +103,20 @@ def test_what_is_out_of_reach_is_said():
     assert best_fit.startswith("If the best fit (0.00100 1/h) is true, nothing can give k a limit below")
 
 
+def test_what_determines_an_undetermined_target_is_named():
+    ds = a_design()
+    ds["determined_after"][0, 4:] = True
+    design = read_design(ds)
+    assert design is not None
+    assert next_measurement.determining(design, "h") == [
+        "The data do not determine k at all, to first order; 2 of the 6 measurements on offer do: best <z> in "
+        "warm at 100 h (sd 0.200 nM), 3 times."
+    ]
+    neither = read_design(a_study())
+    assert neither is not None
+    assert "neither does any measurement on offer" in next_measurement.determining(neither, "h")[0]
+
+
 def test_a_measurement_that_falls_short_is_named_with_what_it_brings():
     study = a_study()
     ds = study["design"].to_dataset()

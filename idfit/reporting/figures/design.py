@@ -17,6 +17,8 @@ _PANEL, _FOOT, _HEAD, _LEGEND = 2.3, 0.6, 0.42, 0.22  # inches
 _LINE, _GAP = 0.045, 0.5  # inches per simulation, and between groups
 _MOST_CURVES, _MOST_SIMULATIONS = 12, 40
 _DASHED = (0, (4, 2))
+# times whose last is so many times their median stand on a logarithmic axis
+_SPREAD_OUT = 20
 
 
 def has_design(study: xr.DataTree) -> bool:
@@ -124,7 +126,7 @@ def _draw_gains(
 
 def _time_axis(axes: Axes, times: np.ndarray) -> None:
     positive = times[times > 0]
-    if len(positive) and times.max() > 100 * np.median(positive) and times.min() >= 0:
+    if len(positive) and times.max() > _SPREAD_OUT * np.median(positive) and times.min() >= 0:
         style.symlog_axis(axes, "x", float(positive.min()), float(times.max()))
         axes.set_xlim(min(0.0, float(times.min())), float(times.max()) * 1.3)
     else:
@@ -200,11 +202,16 @@ def _draw_intervals(axes: Axes, design: Design, i: int, n: int) -> None:
             else:
                 tone = "good" if design.closed[t, k, i].all() else "open"
                 multiples.interval_bar(
-                    axes, y, *_ends(design.simulated[t, k, i]), multiples.TONES[tone], linewidth=1.6
+                    axes,
+                    y,
+                    *_ends(design.simulated[t, k, i]),
+                    multiples.TONES[tone],
+                    linewidth=1.8,
+                    solid_capstyle="round",
                 )
             y += 1.0
         axes.plot(
-            [design.true_value[t, i]] * 2, [first - 0.8, y - 0.2], color=style.INK, linewidth=1.2, zorder=6
+            [design.true_value[t, i]] * 2, [first - 0.8, y - 0.2], color=style.MUTED, linewidth=0.9, zorder=2
         )
         ticks.append((0.5 * (first + y - 1.0), _truth_label(design, i, t)))
     axes.set_ylim(y + 1.0, -2.5)
