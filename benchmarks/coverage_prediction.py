@@ -104,8 +104,8 @@ def measure(n: int = DATA_SETS):
         f"Coverage of 95 % intervals in {n:,} simulated data sets",
         ("model, threshold", "interval", "covered", "CPU s per data set"),
         rows,
-        "The inner approximation, from the points of one-dimensional profiles, is narrower than it claims and "
-        "labelled so.",
+        "The inner approximation, from the points of one-dimensional profiles, is narrower than it claims "
+        "and labelled so.",
     )
     return [table], goals
 

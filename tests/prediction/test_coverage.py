@@ -13,7 +13,8 @@ DATA_SETS = 100
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [decay, growth], ids=["known noise", "estimated noise"])
 def test_bands_cover_the_truth_and_new_data(model):
-    counts = covered(*model(), DATA_SETS)
+    problem, threshold, times = model()
+    counts = covered(problem, threshold, times, DATA_SETS)
     low, high = band_of(DATA_SETS)
     for kind, own in zip(KINDS[:2], counts, strict=False):
         assert (own >= low).all(), (kind, own)
