@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import xarray as xr
 
 from idfit.reporting import numerals, posterior, reading, verdicts
@@ -70,12 +68,11 @@ def _section(study: xr.DataTree, found: reading.Posterior) -> dict:
 
 
 def _row(row: PosteriorRow) -> dict:
-    mean, error = numerals.value_and_error(row.mean, row.mcse_mean if row.claimed else math.nan)
     return {
         "name": row.name,
         "unit": row.unit,
         "median": numerals.number(row.median),
-        "mean": f"mean {mean} ± {error}",
+        "error": f"± {numerals.number(row.mcse_mean, 2)}" if row.claimed else "",
         "interval": numerals.interval(row.lower, row.upper),
         "limits_from": row.limits_from,
         "from_data": row.limits_from == "the data" or "natural" in row.limits_from,

@@ -158,10 +158,10 @@ def why_apart(ours: np.ndarray, as_density: np.ndarray, tolerance: float) -> str
         )
     shift, stretch = float(apart.mean()), float(np.ptp(ours)) / float(np.ptp(as_density))
     if abs(shift) >= abs(math.log(stretch)):
-        where = "above" if shift > 0 else "below"
+        where, way = ("larger", "up") if shift > 0 else ("smaller", "down")
         return (
-            f"more values of the other parameters fit {where} the best fit: integrated out, they shift the "
-            f"mass there, by {abs(shift):.2g} half-widths; the profile only follows their best values"
+            f"where it is {where}, more values of the other parameters fit: integrating them out shifts the "
+            f"mass {way} by {abs(shift):.2g} half-widths; the profile only follows their best values"
         )
     how = "widens" if stretch > 1.0 else "narrows"
     factor = stretch if stretch > 1.0 else 1.0 / stretch
