@@ -21,7 +21,10 @@ class LimitStatus(Code):
     FAILED = 3, "The limit could not be computed: refits on the way failed or used up their budget."
     NO_VALUE = 4, "The quantity has no value there at the best fit; look at its formula at that time."
     NO_NOISE = 5, "No normal noise of a new measurement is known there; name an sd, or ask the posterior."
-    NOT_DETERMINED = 6, "There is no error to first order: the data do not determine it, or a parameter stands at its bound."
+    NOT_DETERMINED = (
+        6,
+        "There is no error to first order: the data do not determine it, or a parameter stands at its bound.",
+    )
     UNCONVERGED = 7, "The draws have not converged and make no claim; sample on."
     LEVELS_OFF = 8, "The threshold is not crossed, but the value levels off: it comes no further than this."
     NOT_REACHED = 30, "Not asked for, or not computed."
