@@ -10,6 +10,7 @@ import argparse
 import datetime
 
 import boehm
+import calibration
 import engine
 import other_engines
 import petab
@@ -24,7 +25,7 @@ from measuring import ROOT, goal_table
 
 ALL = (
     sensitivities, engine, other_engines, python_share, boehm, profiles, petab, scale, threads, startup,
-    structure_local,
+    structure_local, calibration,
 )  # fmt: skip
 
 
