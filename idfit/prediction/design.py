@@ -4,55 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from idfit.errors import InputError, RunError
-from idfit.fisher.expansion import expand, root_at
-from idfit.numerics.information import modes
-from idfit.prediction.candidates import Candidate, Wider, offered, spec_with, widened
+from idfit.errors import InputError
+from idfit.prediction.candidates import Candidate, offered, spec_with, widened
 from idfit.prediction.check_by_simulation import Setting, simulated
 from idfit.prediction.criteria import (
     CRITERIA,
     Criterion,
-    Information,
-    criterion_value,
-    null_directions,
-    remaining_null_space,
 )
 from idfit.prediction.exchange import Scores, exchanged, greedy
 from idfit.prediction.gain_refits import refitted
+from idfit.prediction.local_information import Local, depend, fisher_part, local_of
 from idfit.prediction.targets import Given, Target, profiles_of, targets_of
 from idfit.prediction.valley import (
-    End,
-    Telling,
     Truth,
-    ends_of,
-    telling,
-    threshold_of,
-    truths_of,
 )
-from idfit.problem import Evaluation, Objective, ParameterSpace, Problem
+from idfit.prediction.valleys import Valley, valley_of
+from idfit.problem import Problem
 from idfit.problem.packing import transform_of
-from idfit.profiles.start import Start, start_of, units
-from idfit.results import SideStatus, Status, dataset
+from idfit.profiles.start import Start, start_of
+from idfit.results import SideStatus, dataset
 from idfit.tasks import Runner
 
 Method = Literal["fisher", "valley", "both"]
-
-# a uniform density of width w has the standard deviation w/√12; what has no bounds is taken to lie within
-# what profiles search: a factor 10^12 either way, or a million times its size
-_UNIFORM = math.sqrt(12.0)
-_DECADES, _SIZES = 12.0, 1e6
-# a target depends on an undetermined direction if more than this share of its gradient lies along it
-_DEPENDS = 1e-4
-# targets whose errors differ by more than this are as good as dependent
-_DEPENDENT = 1e-9
-# a truth that has moved nearer to an end needs less; never less than this share of the threshold
-_LEAST_NEEDED = 0.1
 
 
 def design(
@@ -114,8 +93,8 @@ def design(
         targets = targets[:1]
     spec, grid = _spec_and_candidates(problem, candidates, observables, conditions, times)
     wider = widened(problem, spec, grid)
-    local = _local(problem, wider, start, targets, replicates)
-    if criterion == "D" and _depend(local.information):
+    local = local_of(problem, wider, start, targets, replicates)
+    if criterion == "D" and depend(local.information):
         names = ", ".join(t.name for t in targets)
         raise InputError(
             f"the targets {names} depend on each other, so that their covariance has no determinant; leave "
@@ -125,7 +104,7 @@ def design(
         profiles = profiles_of(
             problem, targets, start.theta, ci_prob, start.rtol, start.atol, start.seed, runner
         )
-    valley = None if profiles is None or method == "fisher" else _valley(local, profiles, targets)
+    valley = None if profiles is None or method == "fisher" else valley_of(local, profiles, targets)
     if valley is not None:
         valley = replace(valley, tellings=refitted(
             problem, spec, wider.candidates, targets, valley.ends, valley.tellings, valley.aimed_at,
@@ -137,7 +116,7 @@ def design(
     chosen = exchanged(scores, chosen) if exchange and n_new > 1 else chosen
     chosen = _by_worth(scores, chosen)
     truths = valley.truths if valley is not None else [local.truth]
-    variables = _fisher_part(local, targets, criterion) | _ranking(scores, chosen) | _now(profiles, targets)
+    variables = fisher_part(local, targets, criterion) | _ranking(scores, chosen) | _now(profiles, targets)
     variables |= _valley_part(valley, local, targets, replicates, truths)
     if check:
         again = widened(problem, spec, [grid[i] for i in chosen for _ in range(replicates)])
@@ -184,12 +163,6 @@ def _check_options(
         raise InputError("these profiles have limits and no paths; profile with method = 'path'")
 
 
-def _depend(info: Information) -> bool:
-    """Whether a combination of the targets never changes."""
-    values = np.linalg.svd(info.targets @ info.inverse, compute_uv=False)
-    return len(values) < len(info.targets) or bool(values[-1] < _DEPENDENT * values[0])
-
-
 def _at_profiles(problem: Problem, start: Start, profiles: xr.Dataset | None) -> Start:
     """The best fit is where the profiles begin: they may have found a better one."""
     if profiles is None:
@@ -214,153 +187,6 @@ def _spec_and_candidates(
     return spec_with(problem.spec, observables or {}, conditions or {}), tuple(candidates)
 
 
-@dataclass(frozen=True)
-class _Local:
-    """What is known at the best fit, in units of each parameter (`unit`); all of the wider problem.
-
-    null_space : (parameter, direction) what data and priors leave undetermined; roots : of each candidate
-    (row, parameter), replicates counted; beside : (row, parameter) root of priors and bounds, not in units.
-    """
-
-    wider: Wider
-    objective: Objective
-    evaluation: Evaluation
-    theta: np.ndarray
-    unit: np.ndarray
-    information: Information
-    null_space: np.ndarray
-    roots: list[np.ndarray]
-    beside: np.ndarray
-    truth: Truth
-
-    def gradient(self, target: Target, theta: np.ndarray) -> np.ndarray:
-        """(parameter,) of the wider problem, not in units; theta : of the narrower problem."""
-        own = target.gradient(theta)
-        return np.where(self.wider.known >= 0, own[self.wider.known], 0.0)
-
-    def scores(self, criterion: Criterion) -> Scores:
-        info = self.information
-        before = criterion_value(info.covariance(np.zeros_like(info.inverse)), criterion)
-
-        def scores(chosen: list[int]) -> np.ndarray:
-            added = info.set_of(chosen) + info.weights
-            return before - criterion_value(info.covariance(added), criterion)
-
-        return scores
-
-
-def _local(problem: Problem, wider: Wider, start: Start, targets: list[Target], replicates: int) -> _Local:
-    at = expand(problem, start.theta, start.rtol, start.atol)
-    objective = wider.problem.objective(start.rtol, start.atol)
-    theta, space = wider.theta(start.theta), wider.problem.parameters
-    ev = objective(theta, 1)
-    if ev.status is not Status.OK or ev.prior_fim is None:
-        where = f" (simulation {ev.simulation}, time {ev.time:g})" if ev.simulation else ""
-        raise RunError(f"the candidates cannot be predicted at the best fit: {ev.status.sentence}{where}")
-    unit = units(space, theta)
-    root, n = root_at(objective, ev), len(ev.sigma)
-    data = slice(0, wider.rows[0].start)
-    priors = np.diag(np.sqrt(np.diag(ev.prior_fim)))
-    beside = np.concatenate([priors, np.diag(1.0 / _reach(space, unit))])
-    own = np.concatenate([root[data], root[n:][data], beside]) * unit
-    times = math.sqrt(replicates)
-    roots = [times * np.concatenate([root[r], root[n:][r]]) * unit for r in wider.rows]
-    lines = np.array([
-        np.where(wider.known >= 0, t.gradient(start.theta)[wider.known], 0.0) * unit / t.own_unit(start.theta)
-        for t in targets
-    ])  # fmt: skip
-    assert at.evaluation.prior_fim is not None
-    prior_of_data = np.diag(np.sqrt(np.diag(at.evaluation.prior_fim)))
-    known = modes(
-        np.concatenate([at.root, prior_of_data]),
-        np.concatenate([at.error, np.zeros_like(prior_of_data)]),
-        at.floor,
-    ).null_space
-    info = Information.of(own, lines, roots)
-    null_space = _widened_null_space(wider, known, priors) / unit[:, None]
-    truth = Truth("the best fit", start.theta, 0.0)
-    return _Local(wider, objective, ev, theta, unit, info, null_space, roots, beside, truth)
-
-
-def _reach(space: ParameterSpace, unit: np.ndarray) -> np.ndarray:
-    """Standard deviation (parameter,) of what the bounds say."""
-    width = space.upper_scaled - space.lower_scaled
-    linear = np.array([s == "lin" for s in space.scale])
-    unbounded = 2.0 * np.where(linear, _SIZES, _DECADES * math.log(10.0)) * unit
-    return np.where(np.isfinite(width), width, unbounded) / _UNIFORM
-
-
-def _widened_null_space(wider: Wider, known: np.ndarray, priors: np.ndarray) -> np.ndarray:
-    """Undetermined directions (parameter, direction): those of the data, and the candidates' parameters."""
-    new = np.flatnonzero((wider.known < 0) & (np.diag(priors) == 0.0))
-    result = np.zeros((len(wider.known), known.shape[1] + len(new)))
-    result[:, : known.shape[1]] = np.where((wider.known >= 0)[:, None], known[wider.known], 0.0)
-    result[new, known.shape[1] + np.arange(len(new))] = 1.0
-    return result
-
-
-@dataclass(frozen=True)
-class _Valley:
-    """Ends of the targets' profiles, points that may be true, and what candidates tell them apart by."""
-
-    truths: list[Truth]
-    ends: dict[tuple[int, int], End]
-    tellings: dict[tuple[int, int], Telling]
-
-    @property
-    def any_open(self) -> bool:
-        return any(end.is_open for end in self.ends.values())
-
-    @property
-    def aimed_at(self) -> list[tuple[int, int]]:
-        """The open sides; all of them where none is open."""
-        return [key for key, end in self.ends.items() if end.is_open or not self.any_open]
-
-    def scores(self, replicates: int) -> Scores:
-        """Mean over sides and truths of gain/(gain + needed): a half where the side just ends."""
-        tellings = [self.tellings[key] for key in self.aimed_at]
-
-        def scores(chosen: list[int]) -> np.ndarray:
-            parts = []
-            for t in tellings:
-                if t.status is Status.OK:
-                    gain = t.gains(chosen, replicates)
-                    parts.append(gain / (gain + t.needed[:, None]))
-            if not parts:
-                raise RunError("the predictions cannot be evaluated at any end of the valley")
-            share = np.concatenate(parts)
-            return share[~np.isnan(share).all(axis=1)].mean(axis=0)
-
-        return scores
-
-
-def _valley(local: _Local, profiles: xr.Dataset, targets: list[Target]) -> _Valley:
-    known = [str(n) for n in profiles["profiled"].values]
-    if missing := [t.name for t in targets if t.name not in known]:
-        raise InputError(f"the profiles are of {', '.join(known)}; profile {', '.join(missing)} too")
-    ends = {(i, s): end for i, t in enumerate(targets) for s, end in enumerate(ends_of(profiles, t.name))}
-    is_open = [t.name for i, t in enumerate(targets) if ends[i, 0].is_open or ends[i, 1].is_open]
-    truths = [local.truth, *truths_of(profiles, is_open)]
-    threshold = threshold_of(profiles)
-    at_truths = [local.objective(local.wider.theta(t.theta), 0) for t in truths]
-    fine = [k for k, ev in enumerate(at_truths) if ev.status is Status.OK]
-    truths, at_truths = [truths[k] for k in fine], [at_truths[k] for k in fine]
-    rises = np.array([t.rise for t in truths])
-    tellings = {}
-    for (i, s), end in ends.items():
-        # a closed side has its threshold already; to move it in costs as much again
-        missing_rise = threshold + rises - (end.rise if end.is_open else 0.0)
-        needed = np.maximum(missing_rise, _LEAST_NEEDED * threshold)
-        held = local.gradient(targets[i], end.theta)
-        own = [
-            ev if t.target in ("", targets[i].name) else None for t, ev in zip(truths, at_truths, strict=True)
-        ]
-        tellings[i, s] = telling(
-            local.wider, local.objective, local.beside, local.evaluation.sigma, own, end, held, needed
-        )
-    return _Valley(truths, ends, tellings)
-
-
 def _by_worth(scores: Scores, chosen: list[int]) -> list[int]:
     """The set in the order in which its members matter: each the best of those that are left."""
     left, ordered = list(chosen), []
@@ -368,25 +194,6 @@ def _by_worth(scores: Scores, chosen: list[int]) -> list[int]:
         own = scores(ordered)
         ordered.append(left.pop(int(np.argmax(own[left]))))
     return ordered
-
-
-def _fisher_part(local: _Local, targets: list[Target], criterion: Criterion) -> dict[str, np.ndarray]:
-    info = local.information
-    before = info.covariance(np.zeros_like(info.inverse))
-    after = info.covariance(info.weights)
-    lines = info.targets
-    null = null_directions(lines, local.null_space, _DEPENDS)
-    left = [remaining_null_space(root, local.null_space) for root in local.roots]
-    still = np.array([np.any(null_directions(lines, space, _DEPENDS), axis=1) for space in left])
-    along = np.array([np.sum((root @ null.T) ** 2, axis=0) for root in local.roots])
-    return {
-        "gain": local.scores(criterion)([]),
-        "error_before": np.sqrt(np.diag(before)),
-        "error_after": np.sqrt(np.diagonal(after, axis1=1, axis2=2)).T,
-        "determined_before": ~np.any(null, axis=1),
-        "determined_after": ~still.T,
-        "null_information": along.T,
-    }
 
 
 def _ranking(scores: Scores, chosen: list[int]) -> dict[str, np.ndarray]:
@@ -417,7 +224,7 @@ def _now(profiles: xr.Dataset | None, targets: list[Target]) -> dict[str, np.nda
 
 
 def _valley_part(
-    valley: _Valley | None, local: _Local, targets: list[Target], replicates: int, truths: list[Truth]
+    valley: Valley | None, local: Local, targets: list[Target], replicates: int, truths: list[Truth]
 ) -> dict[str, np.ndarray]:
     found = {
         "theta_truth": np.array([t.theta for t in truths]),
@@ -447,7 +254,7 @@ def _valley_part(
 
 def _dataset(
     problem: Problem,
-    local: _Local,
+    local: Local,
     targets: list[Target],
     truths: list[Truth],
     variables: dict[str, np.ndarray],

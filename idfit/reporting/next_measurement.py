@@ -142,7 +142,8 @@ def determining(design: Design, time_unit: str = "") -> list[str]:
             words = "and neither does any measurement on offer"
         else:
             best = min(does, key=lambda offer: offer.rank)
-            many = f"{len(does)} of the {len(design.offers)} measurements on offer do"
+            verb = "does" if len(does) == 1 else "do"
+            many = f"{len(does)} of the {len(design.offers)} measurements on offer {verb}"
             words = f"{many}: best {offer_words(best, design.replicates, time_unit)}"
         found.append(f"The data do not determine {axis.name} at all, to first order; {words}.")
     return found

@@ -109,8 +109,8 @@ def test_what_determines_an_undetermined_target_is_named():
     design = read_design(ds)
     assert design is not None
     assert next_measurement.determining(design, "h") == [
-        "The data do not determine k at all, to first order; 2 of the 6 measurements on offer do: best <z> in "
-        "warm at 100 h (sd 0.200 nM), 3 times."
+        "The data do not determine k at all, to first order; 2 of the 6 measurements on offer do: best <z> "
+        "in warm at 100 h (sd 0.200 nM), 3 times."
     ]
     neither = read_design(a_study())
     assert neither is not None
@@ -167,8 +167,8 @@ def test_curves_and_bars_stand_where_the_numbers_are():
     assert told.get_xdata() == pytest.approx(TIMES)
     assert told.get_ydata() == pytest.approx([0.05, 0.25, 3.0])
     bars = figures.plot_intervals(a_study()).axes[0]
-    ends = [line.get_xdata() for line in bars.get_lines() if len(line.get_xdata()) == 2]
-    assert any(np.allclose(np.asarray(e, dtype=float), [0.1, 0.6]) for e in ends)
+    ends = [np.asarray(line.get_xdata(), dtype=float) for line in bars.get_lines()]
+    assert any(e.shape == (2,) and np.allclose(e, [0.1, 0.6]) for e in ends)
 
 
 def test_a_study_without_a_design_says_nothing_of_it():

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from idfit.reporting import next_measurement, numerals
+from idfit.reporting import next_measurement
 from idfit.reporting.figures import multiples, style
 from idfit.reporting.reading import Design, Offer, attribute, read_design
 
@@ -99,8 +99,8 @@ def _draw_gains(
         style.log_axis(axes, "y", _FLOOR * 0.7, _CEILING * 1.4)
         axes.axhline(1.0, color=style.INK, linewidth=0.9, zorder=2)
         axes.annotate(
-            "enough", (1.0, 1.0), (-2, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-            ha="right", fontsize=7.5, color=style.INK,
+            "enough", (0.0, 1.0), (3, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            ha="left", fontsize=7.5, color=style.INK,
         )  # fmt: skip
     for n, offers in enumerate(curves):
         colour, own = style.colour_of(n % len(style.OPTIMA)), values[[o.number for o in offers]]
@@ -141,9 +141,10 @@ def gains_caption(study: xr.DataTree) -> str:
             "What each candidate adds to the information at the best fit: the fall of ln of the criterion of "
             f"the targets, for every observable over the time of the measurement. {star}"
         )
+    often = "" if design.replicates == 1 else f" ({design.replicates} times each)"
     return (
-        "What one candidate tells about each side that is open, over the time at which it is measured "
-        f"({numerals.count(design.replicates, 'reading')} each): how far it raises the objective at the open "
+        "What one candidate tells about each side that is open, over the time at which it is measured"
+        f"{often}: how far it raises the objective at the open "
         "end of the profile once all other parameters are fitted again, in units of what gives that side a "
         "limit, for the most favourable of the points that may be true. Values outside the axis are drawn at "
         f"its edge. {star}"
