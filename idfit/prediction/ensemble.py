@@ -10,6 +10,7 @@ from idfit.errors import InputError
 from idfit.prediction.cells import Cells, backward, forward
 from idfit.problem import Problem
 from idfit.results import Status
+from idfit.results.sampling import variable_of
 from idfit.tasks import Runner, Task
 
 _PER_TASK = 50
@@ -25,14 +26,14 @@ def draws_of(problem: Problem, posterior: xr.DataTree | xr.Dataset, n_draws: int
     Errors: `InputError` for a posterior of other parameters.
     """
     draws = posterior["posterior"] if "posterior" in getattr(posterior, "children", {}) else posterior
-    missing = [name for name in problem.parameters.names if name not in draws]
+    missing = [name for name in problem.parameters.names if variable_of(name) not in draws]
     if missing:
         raise InputError(f"the posterior has no draws of {', '.join(missing)}; sample this problem first")
     if n_draws < 1:
         raise InputError(f"n_draws = {n_draws} was given; at least 1 is needed")
     # all chains at one step, then the next step: a thinned set is spread over both
     pooled = np.stack(
-        [draws[n].transpose("draw", "chain").values.ravel() for n in problem.parameters.names], 1
+        [draws[variable_of(n)].transpose("draw", "chain").values.ravel() for n in problem.parameters.names], 1
     )
     chosen = np.unique(np.linspace(0, len(pooled) - 1, min(n_draws, len(pooled))).round().astype(int))
     theta = problem.parameters.to_scaled(pooled[chosen])

@@ -64,6 +64,16 @@ SAMPLING_GROUPS: Mapping[str, Group] = {
 }
 
 
+def variable_of(parameter: str) -> str:
+    """The name of a parameter's draws: no variable of a DataTree has a slash in its name, but copies of a
+    parameter may, as they are named by the data.
+
+    >>> variable_of("gain[gel 1/2]")
+    'gain[gel 1∕2]'
+    """
+    return parameter.replace("/", "\N{DIVISION SLASH}")
+
+
 def draws_dataset(
     values: Mapping[str, np.ndarray],
     superchain: np.ndarray,
@@ -78,7 +88,11 @@ def draws_dataset(
     import xarray as xr
 
     data = {
-        name: (("chain", "draw", *([name + "_dim"] * (array.ndim - 2))), array, dict(about.get(name, {})))
+        variable_of(name): (
+            ("chain", "draw", *([name + "_dim"] * (array.ndim - 2))),
+            array,
+            dict(about.get(name, {})),
+        )
         for name, array in values.items()
     }
     coords = {

@@ -10,6 +10,7 @@ import xarray as xr
 
 from idfit.numerics.scales import SCALES, scaled
 from idfit.results import Limit, SideStatus
+from idfit.results.sampling import variable_of
 
 #: a limit that no data have set, in words
 _GIVEN = {
@@ -57,9 +58,10 @@ def marginals(
         return {}
     found = {}
     for name, scale in zip(fit["parameter"].values.tolist(), fit["scale"].values.tolist(), strict=True):
-        if name in posterior:
+        if (variable := variable_of(name)) in posterior:
             code = SCALES.index(scale)
-            draws = np.vectorize(lambda p, code=code: scaled(code, p), otypes=[float])(posterior[name].values)
+            values = posterior[variable].values
+            draws = np.vectorize(lambda p, code=code: scaled(code, p), otypes=[float])(values)
             found[name] = Marginal(draws.ravel(), _limits(sampling, name))
     return found
 

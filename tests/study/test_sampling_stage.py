@@ -11,6 +11,8 @@ import pytest
 
 import idfit
 from idfit.errors import InputError, Interrupted
+from idfit.prediction.ensemble import draws_of
+from idfit.reporting.reading import read_posterior
 from idfit.results import Agreement
 from idfit.sampling.options import SAMPLERS, SampleOptions
 from idfit.study import pipeline
@@ -151,3 +153,25 @@ def test_the_table_has_every_option_and_every_sampler():
     assert PosteriorTable().model_dump() == vars(SampleOptions())
     for sampler in SAMPLERS:
         assert PosteriorTable(sampler=sampler).sampler == sampler  # type: ignore[arg-type]
+
+
+def test_copies_that_are_named_by_the_data_may_have_slashes(tmp_path):
+    """A dilution of 1/2 in the data gives k[1/2], and no variable of a tree has a slash in its name."""
+    recipe = decay_recipe(tmp_path, posterior=SHORT, profiles=ProfilesTable(parameters=["a"]))
+    model, data = tmp_path / "model.toml", tmp_path / "data.csv"
+    model.write_text(model.read_text().replace('unit = "1/h" }', 'unit = "1/h", per = "dilution" }'))
+    head, *rows = data.read_text().splitlines()
+    lines = [f"{row},{'1/2' if n % 2 else '1'}" for n, row in enumerate(rows)]
+    data.write_text("\n".join([f"{head},dilution", *lines]) + "\n")
+    outcome = run_recipe(recipe, "new", Means())
+    assert outcome.degraded == ()
+    study = idfit.open_study(tmp_path / "run")
+    assert study["sampling"]["parameter"].values.tolist() == ["a", "k[1]", "k[1/2]"]
+    found = read_posterior(study)
+    assert found is not None
+    medians = np.median(found.draws, axis=(1, 2))
+    assert medians == pytest.approx(study["sampling"]["median"].values)
+    limits = study["agreement"]["interval"].values[study["agreement"]["source"].values == "posterior"]
+    assert np.isfinite(limits).all()
+    draws = draws_of(idfit.load(model, data), study, 100)
+    assert draws.shape == (100, 3)

@@ -10,6 +10,7 @@ import xarray as xr
 from idfit.reporting.reading.access import attribute, axis_names, group, numbers, scalar
 from idfit.reporting.reading.identifiability import Axis, axes_of
 from idfit.results import Limit
+from idfit.results.sampling import variable_of
 
 #: limits that no data have set
 GIVEN = (Limit.BOUND, Limit.PRIOR, Limit.OTHER_BOUNDS)
@@ -125,12 +126,12 @@ def read_posterior(study: xr.DataTree | xr.Dataset) -> Posterior | None:
     if draws is None or ds is None or not draws.sizes.get("chain") or not draws.sizes.get("draw"):
         return None
     axes = axes_of(ds)
-    if not axes or any(axis.name not in draws for axis in axes):
+    if not axes or any(variable_of(axis.name) not in draws for axis in axes):
         return None
     probs = numbers(ds, "ci_prob", ("ci_prob",))
     return Posterior(
         parameters=axes,
-        draws=np.array([numbers(draws, axis.name, ("chain", "draw")) for axis in axes]),
+        draws=np.array([numbers(draws, variable_of(axis.name), ("chain", "draw")) for axis in axes]),
         superchain=_superchain(draws),
         step=numbers(draws, "draw", ("draw",)),
         **{
