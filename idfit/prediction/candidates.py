@@ -15,8 +15,8 @@ from idfit.problem import Problem, build
 from idfit.problem.resolution import DEFAULT_CONDITION
 from idfit.spec.schema import ConditionSpec, MeasurementTable, NoiseColumn, ObservableSpec, ProblemSpec
 
-#: times that are offered in one condition, within what was measured and beyond, up to `_BEYOND` times as late
-_WITHIN, _LATER, _BEYOND = 25, 12, 2.0
+#: times that are offered in one condition, within what was measured and beyond, up to `BEYOND` times as late
+_WITHIN, _LATER, BEYOND = 25, 12, 2.0
 # readings of a whole course, offered where nothing has been measured yet
 _COURSE = 50
 _PER_ROW = ("condition", "time", "observable", "value", "sd", "replicate", "censored", "line")
@@ -95,12 +95,13 @@ def offered(
     observables: Mapping[str, Any] | None = None,
     conditions: Mapping[str, Any] | None = None,
     times: Sequence[float] | None = None,
+    reach: float = BEYOND,
 ) -> tuple[ProblemSpec, tuple[Candidate, ...]]:
     """The spec with what is offered beside the data, and the candidates: observables x conditions x times.
 
     observables, conditions : new ones by name, in the form of the model file. times : where to look in each
-    condition; if None as densely as the data are, and up to twice as late. A condition of which nothing has
-    been measured yet, and which has parameters of its own, is offered as a whole course of each observable:
+    condition; if None as densely as the data are, and up to `reach` times as late. A condition of which
+    nothing has been measured yet, and which has parameters of its own, is offered as a whole course of each observable:
     one reading could not even determine where it starts from.
 
     Errors: `InputError` for names in use and entries that a model file could not have.
@@ -108,7 +109,7 @@ def offered(
     spec = spec_with(problem.spec, observables or {}, conditions or {})
     found = []
     for condition in _conditions(spec):
-        wanted = _times(spec, condition) if times is None else sorted(float(t) for t in times)
+        wanted = _times(spec, condition, reach) if times is None else sorted(float(t) for t in times)
         for observable in spec.observables:
             for tags in _tags(spec, observable, condition):
                 if _is_new_with_own_parameters(spec, observable, condition):
@@ -226,7 +227,7 @@ def _is_new_with_own_parameters(spec: ProblemSpec, observable: str, condition: s
     return "condition" in per
 
 
-def _times(spec: ProblemSpec, condition: str) -> list[float]:
+def _times(spec: ProblemSpec, condition: str, reach: float) -> list[float]:
     """Where to look: within the measured times as densely as these lie, and later, as far as inputs are
     known."""
     table = spec.measurements
@@ -242,9 +243,9 @@ def _times(spec: ProblemSpec, condition: str) -> list[float]:
         raise InputError(f"condition {condition!r}: nothing says which times are possible; give times")
     anchors = np.unique(np.concatenate([[start], finite]))
     within = np.interp(np.linspace(0, len(anchors) - 1, _WITHIN), np.arange(len(anchors)), anchors)
-    last = start + _BEYOND * (anchors[-1] - start)
+    last = start + reach * (anchors[-1] - start)
     later = np.linspace(anchors[-1], last, _LATER + 1)[1:]
-    return [float(t) for t in np.concatenate([within, later]) if t <= end]
+    return [float(t) for t in np.unique(np.concatenate([within, later])) if t <= end]
 
 
 def _input_end(spec: ProblemSpec, condition: str) -> float:

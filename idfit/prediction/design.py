@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from idfit.errors import InputError
-from idfit.prediction.candidates import Candidate, offered, spec_with, widened
+from idfit.prediction.candidates import Candidate, Wider, offered, spec_with, widened
 from idfit.prediction.check_by_simulation import Setting, simulated
 from idfit.prediction.criteria import (
     CRITERIA,
@@ -28,7 +28,7 @@ from idfit.prediction.valleys import Valley, valley_of
 from idfit.problem import Problem
 from idfit.problem.packing import transform_of
 from idfit.profiles.start import Start, start_of
-from idfit.results import SideStatus, dataset
+from idfit.results import SideStatus, Status, dataset
 from idfit.tasks import Runner
 
 Method = Literal["fisher", "valley", "both"]
@@ -69,7 +69,8 @@ def design(
     what `profiles` have found: θ_t runs over the best fit and points within the confidence sets, as the
     truth is not known.
 
-    candidates : if None every observable in every condition over a grid of times that goes beyond the data.
+    candidates : if None every observable in every condition over a grid of times that goes beyond the data
+    where the model does.
     observables, conditions : more to choose from, in the form of the model file; a state to measure is an
     observable with its formula and noise. times : the grid. target : names of parameters or formulas, or
     quantities by name; if None the parameters whose profiles are open, else all. criterion : ``D``, ``A``,
@@ -93,6 +94,10 @@ def design(
         targets = targets[:1]
     spec, grid = _spec_and_candidates(problem, candidates, observables, conditions, times)
     wider = widened(problem, spec, grid)
+    if candidates is None and times is None and not _predictable(wider, start):
+        # what was measured may end where the model does, as a crack that has grown through
+        spec, grid = offered(problem, observables, conditions, reach=1.0)
+        wider = widened(problem, spec, grid)
     local = local_of(problem, wider, start, targets, replicates)
     if criterion == "D" and depend(local.information):
         names = ", ".join(t.name for t in targets)
@@ -161,6 +166,10 @@ def _check_options(
             raise InputError(f"{name} = {value} was given; it lies between 1 and 10000")
     if profiles is not None and profiles.attrs.get("method", "path") == "endpoints":
         raise InputError("these profiles have limits and no paths; profile with method = 'path'")
+
+
+def _predictable(wider: Wider, start: Start) -> bool:
+    return wider.problem.objective(start.rtol, start.atol)(wider.theta(start.theta), 0).status is Status.OK
 
 
 def _at_profiles(problem: Problem, start: Start, profiles: xr.Dataset | None) -> Start:

@@ -186,6 +186,19 @@ def test_the_offered_grid_reaches_beyond_the_data_and_takes_in_new_observables_a
     assert max(c.times[0] for c in grid) == pytest.approx(12.0)
 
 
+def test_the_grid_ends_with_the_data_where_the_model_ends_soon_after():
+    # x = 1/(1/a − t) has a pole at t = 1/a = 1
+    model = Model.from_equations({"x": "x^2"}, {"y": "x"}, ["a"], initial={"x": "a"})
+    times = np.array([0.2, 0.5, 0.8])
+    parameters = {"a": estimated(1.0, 0.1, 1.1)}
+    problem = Problem(
+        model, {"time": times, "value": 1 / (1 - times)}, parameters=parameters, noise={"y": 0.1}
+    )
+    found = design(problem, problem.parameters.nominal_scaled, method="fisher", check=False)
+    assert float(found["time"].max()) == pytest.approx(0.8)
+    assert found["time"].values[found["chosen_candidate"].values[0]] == pytest.approx(0.8)
+
+
 def test_a_condition_with_parameters_of_its_own_is_offered_as_a_course():
     model = Model.from_equations({"x": "-k*x"}, {"y": "x"}, ["k"], initial={"x": "x0"})
     parameters = {"k": estimated(1.0, 1e-2, 1e2, "log10"), "x0": estimated(1.0, 0.1, 10, per="condition")}
