@@ -101,8 +101,8 @@ def offered(
 
     observables, conditions : new ones by name, in the form of the model file. times : where to look in each
     condition; if None as densely as the data are, and up to `reach` times as late. A condition of which
-    nothing has been measured yet, and which has parameters of its own, is offered as a whole course of each observable:
-    one reading could not even determine where it starts from.
+    nothing has been measured yet, and which has parameters of its own, is offered as a whole course of each
+    observable: one reading could not even determine where it starts from.
 
     Errors: `InputError` for names in use and entries that a model file could not have.
     """
