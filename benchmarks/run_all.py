@@ -16,6 +16,7 @@ import other_engines
 import petab
 import profiles
 import python_share
+import sampling
 import scale
 import sensitivities
 import startup
@@ -24,8 +25,8 @@ import threads
 from measuring import ROOT, goal_table
 
 ALL = (
-    sensitivities, engine, other_engines, python_share, boehm, profiles, petab, scale, threads, startup,
-    structure_local, calibration,
+    sensitivities, engine, other_engines, python_share, boehm, profiles, sampling, petab, scale, threads,
+    startup, structure_local, calibration,
 )  # fmt: skip
 
 

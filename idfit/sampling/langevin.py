@@ -38,9 +38,11 @@ TARGET_ACCEPTANCE = {METROPOLIS: 0.234, LANGEVIN: 0.574}
 #: cost of an evaluation by order, in values
 COST = (1.0, 3.0)
 # least probability of each kernel once their jumps are measured
-_FLOOR = np.array([0.1, 0.05, 0.1, 0.01])
+_FLOOR = np.array([0.1, 0.1, 0.1, 0.01])
 # a proposal outside the bounds costs no evaluation, but some time
 _COST_OUTSIDE = 0.1
+# cost from which the jumps of a kernel tell how good it is
+_TRIED = 20.0
 _BEFORE_FIT = np.array([0.5, 0.2, 0.0, 0.3])
 # positions that a mixture is fitted to, at most twice as many
 _MOST_FITTED = 1000
@@ -68,6 +70,9 @@ class Chain:
     n_proposed: np.ndarray = field(default_factory=lambda: np.zeros(len(KERNELS), dtype=np.int64))
     n_accepted: np.ndarray = field(default_factory=lambda: np.zeros(len(KERNELS), dtype=np.int64))
     n_evaluations: int = 0
+    cumulative: np.ndarray = field(init=False)
+    inverse_root: np.ndarray = field(init=False)
+    scale: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.ready()
@@ -180,12 +185,13 @@ class Chain:
 
     def _shares(self) -> np.ndarray:
         """Probabilities in proportion to the squared efficiency, no kernel below its least share."""
-        tried = self.cost > 20.0
-        efficiency = np.where(tried, self.jump / np.maximum(self.cost, 1e-300), 0.0)
+        tried = self.cost > _TRIED
+        efficiency = np.where(tried, self.jump / np.maximum(self.cost, _TRIED), 0.0)
+        best = efficiency.max()
         # what has not been tried yet gets its trial
-        efficiency[~tried] = max(efficiency.max(), 1e-300)
-        share = self.allowed * efficiency**2
-        return self.allowed * _FLOOR + (1 - (self.allowed * _FLOOR).sum()) * share / share.sum()
+        relative = np.where(tried & (best > 0), efficiency / (best if best > 0 else 1.0), 1.0)
+        share, floor = self.allowed * relative**2, self.allowed * _FLOOR
+        return floor + (1 - floor.sum()) * share / share.sum()
 
 
 def _late(own: np.ndarray, peers: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Mixtures of multivariate t densities: what an independence kernel proposes from.
 
-q(θ) = Σ_k w_k t_ν(θ; m_k, S_k) with ν = 8 fixed. Tails heavier than a Gaussian's keep π/q bounded where the
+q(θ) = Σ_k w_k t_ν(θ; m_k, S_k) with ν = 5 fixed. Tails heavier than a Gaussian's keep π/q bounded where the
 draws that q was fitted to have not been, which is what an independence chain needs in order not to stick
 (Mengersen & Tweedie 1996, doi:10.1214/aos/1033066201). The fit is expectation maximisation for t components
 (Peel & McLachlan 2000, doi:10.1023/A:1008981510081).
@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 #: degrees of freedom of every component
-DOF = 8.0
+DOF = 5.0
 #: the most that are fitted, and the wide one
 MAX_COMPONENTS = 17
 _ITERATIONS = 25

@@ -85,8 +85,9 @@ def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERN
 def pooled(states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The same states (of ladders of equal length), each knowing the past positions of all others.
 
-    Between blocks that adapt: every ladder then learns its kernels from the draws of all. Their positions
-    stay independent of each other given the kernels, as R-hat wants them.
+    After a block that adapted: at the beginning of the next, whether that adapts or not, every ladder learns
+    its kernels from the draws of all. Their positions stay independent of each other given the kernels, as
+    R-hat wants them.
     """
     pasts = [np.asarray(state["state_archive"]) for state in states]
     result = []
@@ -122,8 +123,7 @@ def advance(
     Errors: `Interrupted` when the density was told to stop; the block is then to be done again.
     """
     ladder = _Ladder(density, state)
-    if adapting:
-        ladder.meet_peers(rng)
+    ladder.meet_peers(rng)
     theta = np.empty((n_steps, ladder.n_parameters))
     lp, log_likelihood = np.empty((2, n_steps))
     for i in range(n_steps):

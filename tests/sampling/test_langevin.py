@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from idfit.sampling.density import Density
-from idfit.sampling.langevin import KERNELS, TARGET_ACCEPTANCE, fisher_metric
+from idfit.sampling.langevin import KERNELS, LANGEVIN, TARGET_ACCEPTANCE, fisher_metric
 from idfit.sampling.student_mixture import DOF, StudentMixture, fit_mixture
 from idfit.sampling.tempering import advance, begin
-from tests.problems import estimated, exponential_decay
+from tests.problems import estimated, exponential_decay, linear_gaussian
 from tests.sampling.targets import cut_gaussian, cut_gaussian_moments, positive_product, static_density
 
 
@@ -67,6 +67,16 @@ def test_step_sizes_reach_their_acceptance(kernel):
     found = draws(cut_gaussian(), [0.5, 0.5], 4000, kernels=(KERNELS[kernel],))
     # proposals of other lengths and the bounds move it from the target by a little
     assert_allclose(found["n_accepted"] / 4000, TARGET_ACCEPTANCE[kernel], atol=0.08)
+
+
+def test_the_drift_climbs():
+    """On a normal density the steps of langevin are longer than one standard error, ε > 1; with the drift
+    turned round they are kept, but half as long."""
+    density = Density(linear_gaussian().problem.objective())
+    found = advance(
+        density, begin(density, np.array([[0.5, -1.2]]), ("langevin",)), 2000, np.random.default_rng(1), True
+    )
+    assert np.exp(found["state_log_scale"][0, LANGEVIN]) > 1.2
 
 
 def test_the_density_of_the_mixture_is_that_of_its_draws():
