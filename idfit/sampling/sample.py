@@ -21,7 +21,7 @@ from idfit.sampling.kernels import kernel_of
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import anchors, prior_quantiles, prior_variance
 from idfit.sampling.rounds import STAGE, Drawn, until_converged
-from idfit.sampling.summary import contraction, data_share, limited_by, moments
+from idfit.sampling.summary import contraction, data_share, limited_by, moments, seen_by_profiles
 from idfit.tasks import Runner, Task, seed_sequence
 
 # draws at which the likelihood of each measurement, and at which the information of the data is taken
@@ -106,7 +106,7 @@ def sample(
     } | evidence
     return xr.DataTree.from_dict(
         _draws(problem, drawn, back)
-        | {"sampling": _sampling(problem, drawn, back["information"], density, levels, attrs)}
+        | {"sampling": _sampling(problem, drawn, back["information"], density, profiles, levels, attrs)}
     )
 
 
@@ -203,6 +203,7 @@ def _sampling(
     drawn: Drawn,
     information: np.ndarray,
     density: Density,
+    profiles: xr.Dataset | None,
     levels: np.ndarray,
     attrs: dict[str, Any],
 ) -> xr.Dataset:
@@ -212,6 +213,7 @@ def _sampling(
     share = data_share(theta, information)
     found |= {"contraction": contraction(theta, prior_variance(density)), "data_share": share}
     limits = limited_by(theta, space, share, information)
+    limits = limits if profiles is None else seen_by_profiles(limits, space, profiles)
     if drawn.diagnosis.reason:  # what has not converged makes no claim
         found = {name: np.full_like(values, np.nan) for name, values in found.items()}
         limits = np.full_like(limits, Limit.UNDETERMINED)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import xarray as xr
 
 from idfit.problem import ParameterSpace
-from idfit.results import Limit
+from idfit.results import Limit, SideStatus, Verdict
 from idfit.sampling import diagnostics
 
 # A bound cuts an interval off if the marginal density next to it is more than this share of its maximum: that
@@ -72,6 +73,21 @@ def limited_by(
             elif share[k] < _HALF:
                 limits[k, side] = _others(k, theta, space, information)
     return limits
+
+
+def seen_by_profiles(limits: np.ndarray, space: ParameterSpace, profiles: xr.Dataset) -> np.ndarray:
+    """The same limits, where a profile knows better than the average information does.
+
+    A side of a profile that crosses its threshold, no other parameter standing at a search bound there, is
+    ended by the data, with the priors if there are any: not by bounds of others.
+    """
+    seen = limits.copy()
+    for name in set(space.names) & set(profiles["profiled"].values.tolist()):
+        k, row = space.names.index(name), profiles.sel(profiled=name).isel(ci_prob=-1)
+        free = (row["side_status"].values == SideStatus.CROSSED) & (row["rests_on"].values == "")
+        free &= int(row["verdict"]) != Verdict.STRUCTURAL  # by the equations what rises is due to bounds
+        seen[k, free & (limits[k] == Limit.OTHER_BOUNDS)] = Limit.DATA
+    return seen
 
 
 def _cut(draws: np.ndarray, lower: float, upper: float) -> tuple[bool, bool]:
