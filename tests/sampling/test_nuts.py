@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import cumulative_trapezoid
-from scipy.stats import kstest
+from scipy.stats import kstest, truncnorm
 
 from idfit.errors import InputError, Interrupted, RunError
 from idfit.model import Model
@@ -70,6 +71,22 @@ def test_a_posterior_cut_by_its_bounds(scale, low, high):
     thin = int(np.ceil(len(draws) / ess_mean(draws[None, None])))
     assert kstest(draws[::thin], lambda v: np.interp(v, grid, below / below[-1])).pvalue > 1e-3
     assert len(draws[::thin]) > 200
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.2, np.inf), (-np.inf, 0.3), (-np.inf, np.inf)])
+def test_one_bound_or_none_beside_a_prior(low, high):
+    """A normal prior and a normal measurement: a normal posterior, cut where there is a bound."""
+    model = Model.from_equations({}, {"y": "k"}, ["k"])
+    parameters = {"k": estimated(0.0, -50, 50, prior="normal(0, 1)")}
+    data = {"time": [0.0], "value": [1.0]}
+    objective = Problem(model, data, parameters=parameters, noise={"y": 1.0}).objective()
+    space = replace(objective.parameters, lower=np.array([low]), upper=np.array([high]))
+    chain = run_chain(Density(replace(objective, parameters=space)), np.array([0.7]), 100, 800, 2)
+    mean, sd = 0.5, np.sqrt(0.5)
+    exact = truncnorm((low - mean) / sd, (high - mean) / sd, mean, sd)
+    thin = int(np.ceil(800 / ess_mean(chain["theta"][:, 0][None, None])))
+    assert kstest(chain["theta"][::thin, 0], exact.cdf).pvalue > 1e-3
+    assert thin < 10
 
 
 def test_lp_is_the_density_without_the_jacobian_of_the_whole_line():
