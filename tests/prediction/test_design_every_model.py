@@ -29,8 +29,8 @@ def check(name: str) -> None:
     assert (found["error_after"] <= found["error_before"] * (1 + 1e-9)).all()
     assert sorted(found["rank"].values.tolist()) == list(range(len(gain)))
     once, twice = found["chosen_score"].values
-    assert once == pytest.approx(gain.max())
-    assert twice >= once
+    # the best pair need not hold the best single one
+    assert once <= gain.max() + 1e-9 <= twice + 2e-9
     measured = idfit.simulate(problem, theta)
     table = problem.spec.measurements
     keys = list(zip(table.condition, table.observable, table.time, strict=True))
