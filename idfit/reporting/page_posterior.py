@@ -76,7 +76,7 @@ def _row(row: PosteriorRow) -> dict:
         "interval": numerals.interval(row.lower, row.upper),
         "limits_from": row.limits_from,
         "from_data": row.limits_from == "the data" or "natural" in row.limits_from,
-        "contraction": numerals.percent(max(row.contraction, 0.0)),
+        "contraction": f"contraction {numerals.percent(max(row.contraction, 0.0))}",
         "rhat": numerals.number(row.rhat, 4),
         "ess": " / ".join(_rounded(value) for value in (row.ess_bulk, row.ess_tail)),
     }

@@ -9,6 +9,7 @@ import numpy as np
 from idfit.reporting import numerals
 from idfit.reporting.figures import style
 from idfit.reporting.reading import Posterior
+from idfit.reporting.reading.posterior import GIVEN
 from idfit.results import Limit
 
 _COMES_FROM = {
@@ -106,19 +107,26 @@ def given_parameters(found: Posterior) -> list[int]:
 
 
 def given_words(found: Posterior) -> str:
-    """The sentence that says which intervals are not of the data; "" if all are."""
-    groups: dict[str, list[str]] = {}
-    for i in given_parameters(found):
-        kinds = {"the prior" if end is Limit.PRIOR else "the bounds" for end in found.given(i)}
-        groups.setdefault(" and ".join(sorted(kinds, reverse=True)), []).append(
-            style.label(found.parameters[i].name, 40)
-        )
-    said = [f"that of {numerals.listing(names)} from {source}" for source, names in groups.items()]
+    """The sentence that says which limits are not of the data; "" if all are."""
+    said = [
+        f"{style.label(found.parameters[i].name, 40)} {_given_sides(found, i)}"
+        for i in given_parameters(found)
+    ]
     if not said:
         return ""
-    many = sum(len(names) for names in groups.values()) > 1
-    what = "These intervals do" if many else "One interval does"
-    return f"{what} not come from the data: {'; '.join(said)}. Another prior or bound gives another interval."
+    return (
+        f"Some limits do not come from the data: {numerals.listing(said, 12)}. Another prior or bound would "
+        "move them."
+    )
+
+
+def _given_sides(found: Posterior, i: int) -> str:
+    """``below (its bound)``; ``on both sides (the prior)``."""
+    ends = [found.limit(i, bound) for bound in (0, 1)]
+    given = [_COMES_FROM[end] if end in GIVEN else "" for end in ends]  # type: ignore[index]
+    if given[0] and given[0] == given[1]:
+        return f"on both sides ({given[0]})"
+    return " and ".join(f"{side} ({w})" for side, w in zip(("below", "above"), given, strict=True) if w)
 
 
 def evidence_words(found: Posterior) -> str:

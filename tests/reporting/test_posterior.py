@@ -50,7 +50,8 @@ def test_a_converged_posterior_says_so_and_gives_each_interval_with_its_origin(g
     assert "lower limit: the prior" in words
     assert "upper limit: its bound" in words
     assert "lower limit: a natural limit" in words
-    assert "that of k_exp_hetero from the prior; that of k_imp_homo and k_phos from the bounds" in words
+    given = "k_exp_hetero below (the prior), k_imp_homo above (its bound) and k_phos on both sides"
+    assert f"Some limits do not come from the data: {given} (its bound)." in words
     assert "6000 draws by emcee, in 4 independent superchains of 6 walkers" in words
     assert "every 5th draw was kept; 120,000 evaluations in all" in words
     assert "step too small (17)" in words

@@ -31,5 +31,5 @@ def remarks(study: xr.DataTree) -> list[Remark]:
         return [Remark("caution", "The posterior makes no claim", posterior.why_no_claim(found))]
     if words := posterior.given_words(found):
         n = numerals.count(len(posterior.given_parameters(found)), "interval")
-        return [Remark("caution", f"Priors or bounds give {n} of the posterior", words)]
+        return [Remark("caution", f"Priors or bounds limit {n} of the posterior", words)]
     return []
