@@ -39,6 +39,7 @@ _HOME = {
     "identifiability_test": "idfit.profiles",
     "bootstrap": "idfit.profiles",
     "sample": "idfit.sampling",
+    "Candidate": "idfit.prediction.candidates",
     "design": "idfit.prediction.design",
     "predict": "idfit.prediction",
     "posterior_predictive": "idfit.prediction",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         predict,
         residual_diagnostics,
     )
+    from idfit.prediction.candidates import Candidate
     from idfit.prediction.design import design
     from idfit.problem import ParameterSpace, Problem, Quantity, simulate, simulate_data
     from idfit.profiles import bootstrap, identifiability_test, profile, profile_2d, profile_functions
