@@ -20,23 +20,15 @@ def ladder(density, starts, n, seed=1, n_adapting=3000):
     return state, advance(density, state, n, rng, False)
 
 
-def test_modes_far_apart_get_their_weight_from_a_ladder_and_not_from_one_rung():
-    _, found = ladder(two_modes(4), np.full((5, 4), -4.0), 6000, n_adapting=3000)
+def test_modes_far_apart_get_their_weight_from_a_ladder_where_one_rung_may_miss_one():
+    _, found = ladder(two_modes(4), np.full((5, 4), -4.0), 6000, seed=2)
     x = found["theta"]
     right = x[:, 0] > 0
     assert abs(right.mean() - 0.7) < 0.03
     assert_allclose([x[right].mean(0), x[~right].mean(0)], [[4] * 4, [-4] * 4], atol=0.15)
     assert_allclose([x[right].std(0), x[~right].std(0)], 1, atol=0.1)
-    _, alone = ladder(two_modes(4), [[-4.0] * 4], 6000)
-    # some jump of its early, wide proposals or of its past may reach the other mode, but far too seldom
-    weight, crossings = share_and_crossings(alone["theta"])
-    assert abs(weight - 0.7) > 0.05
-    assert crossings < 20 < 500 < share_and_crossings(x)[1]
-
-
-def share_and_crossings(theta):
-    right = theta.mean(1) > 0
-    return right.mean(), np.count_nonzero(right[1:] != right[:-1])
+    _, alone = ladder(two_modes(4), [[-4.0] * 4], 6000, seed=2, n_adapting=2000)
+    assert (alone["theta"].mean(1) < 0).all()
 
 
 def test_the_banana_has_its_moments():
