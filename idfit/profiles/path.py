@@ -148,8 +148,9 @@ def _advance(
         if step <= shortest or stop[0]:
             break
         step = max(_SHORTEN * abs(value - here.value), shortest)
-    best = point
+    best, space = point, target.space
     for theta in elsewhere(value, here.theta):
+        theta = np.clip(theta, space.lower_scaled, space.upper_scaled)
         other = target.refit(value, theta, curvature.copy(), stop, aim)
         side.n_evaluations += other.n_evaluations
         if other.settled and not (best.settled and best.objective <= other.objective):
