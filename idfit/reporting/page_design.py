@@ -55,7 +55,7 @@ def _design(study: xr.DataTree) -> dict | None:
 
 def _repeated(found: reading.Design) -> str:
     """The set beside the best single one measured as often."""
-    if len(found.chosen) < 2:
+    if len(set(found.chosen)) < 2:
         return ""
     own, again = float(found.chosen_score[-1]), float(found.repeated_score[-1])
     return (

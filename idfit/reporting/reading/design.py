@@ -142,7 +142,8 @@ def read_design(study: xr.DataTree | xr.Dataset) -> Design | None:
         repeated_score=numbers(ds, "repeated_score", ("chosen",)),
         interval=numbers(ds, "interval", ("target", "ci_bound")),
         side_status=numbers(ds, "side_status", ("target", "ci_bound"), SideStatus.NOT_REACHED),
-        sides=_sides(ds, targets, truth_of),
+        # by information no side was aimed at in particular
+        sides=_sides(ds, targets, truth_of) if attribute(ds, "method") == "valley" else [],
         error_before=numbers(ds, "error_before", ("target",)),
         error_after=numbers(ds, "error_after", ("target", "candidate")),
         determined_before=numbers(ds, "determined_before", ("target",), 0).astype(bool),
