@@ -28,9 +28,10 @@ _LEVELS = 400
 def anchors(density: Density, fit: xr.Dataset | np.ndarray | None, profiles: xr.Dataset | None) -> np.ndarray:
     """Points (anchor, parameter) on the estimation scale around which chains begin, the best first.
 
-    The optima of the fit within a rise of 10 of the best one, and the points of the profiles' paths below
-    their highest threshold; without a fit, the nominal values. Errors: `InputError` for a fit or profiles
-    of other parameters.
+    The optima and the ends of all starts of the fit within a rise of 10 of the best one, and as many points
+    of the profiles' paths below their highest threshold, if there are any; without a fit, the nominal values.
+    Starts count beside optima, as points that predict the same are one optimum although they may be modes far
+    apart. Errors: `InputError` for a fit or profiles of other parameters.
     """
     space = density.objective.parameters
     if fit is None:
@@ -42,14 +43,25 @@ def anchors(density: Density, fit: xr.Dataset | np.ndarray | None, profiles: xr.
         return theta
     _of_these_parameters("fit", fit, space.names)
     near = fit["optimum_nllh"].values - fit["optimum_nllh"].values[0] < _RISE
-    found = [fit["optimum"].values[near]]
+    found = [fit["optimum"].values[near], _ends_of_starts(fit)]
     if profiles is not None:
         _of_these_parameters("profiles", profiles, space.names)
         usable = np.isin(profiles["status"].values, [s for s in Status if s.usable])
         rise = profiles["objective"].values - float(profiles.attrs["objective"])
         low = usable & (rise <= float(np.max(profiles["threshold"].values)))
-        found.append(profiles["theta"].values[low])
+        paths = profiles["theta"].values[low]
+        # neither outweighs the other
+        found += [found[-1]] * (len(paths) // max(1, len(found[-1])) - 1)
+        found.append(paths)
     return np.concatenate(found)
+
+
+def _ends_of_starts(fit: xr.Dataset) -> np.ndarray:
+    """(start, parameter) of those that ended within a rise of 10 of the best one."""
+    usable = np.isin(fit["status"].values, [s for s in Status if s.usable])
+    objective = np.where(usable, fit["objective"].values, np.inf)
+    with np.errstate(invalid="ignore"):
+        return fit["theta"].values[objective - objective.min() < _RISE]
 
 
 def _of_these_parameters(what: str, known: xr.Dataset, names: tuple[str, ...]) -> None:
