@@ -255,6 +255,7 @@ def _posterior(ask: _Ask, posterior: xr.DataTree | xr.Dataset, n_draws: int) -> 
     noisy_status = _noise_status(ask, noisy)
     converged, reason = convergence(posterior)
     if converged == 0:  # draws that have not converged make no claim
+        middle = np.full_like(middle, np.nan)
         limits, noisy = np.full_like(limits, np.nan), np.full_like(noisy, np.nan)
         status = np.full_like(status, int(LimitStatus.UNCONVERGED))
         noisy_status = status if ask.validation else noisy_status

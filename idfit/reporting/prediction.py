@@ -13,7 +13,7 @@ from idfit.results.prediction import LimitStatus
 TESTS = {
     "normality": ("shape", "the residuals do not have the distribution of the stated noise"),
     "runs": (
-        "runs of one sign",
+        "runs",
         "residuals of one sign follow each other: the model misses a course in time",
     ),
     "autocorrelation": ("neighbours", "neighbouring residuals are alike: the model misses a course"),
@@ -49,10 +49,11 @@ def tests_words(found: Diagnostics) -> str:
             f"{numerals.percent(found.level)}, after correction for their number (Holm). That is no proof: "
             "with few measurements a test sees large faults only."
         )
-    signs = [
-        f"{TESTS[found.tests[j]][1]} ({_subject(found.subjects[i])}, p {_equals(found.adjusted[i, j])})"
-        for i, j in found.against
-    ]
+    signs = []
+    for j in dict.fromkeys(j for _, j in found.against):
+        own = [i for i, k in found.against if k == j]
+        who = numerals.listing([_subject(found.subjects[i]) for i in own])
+        signs.append(f"{TESTS[found.tests[j]][1]} ({who}, p {_equals(found.adjusted[own[0], j])})")
     more = [f"and {len(signs) - _MOST} more"] if len(signs) > _MOST else []
     return (
         f"{n} of the residuals were made, and their p-values corrected for their number (Holm). Against the "

@@ -104,11 +104,12 @@ def test_an_inner_approximation_is_called_one_on_the_first_screen():
 
 def test_draws_without_a_claim_say_why():
     made = band("posterior", reason="R-hat is 1.3", n_draws=100)
-    for name in ("lower", "upper", "validation_lower", "validation_upper"):
+    for name in ("median", "lower", "upper", "validation_lower", "validation_upper"):
         made[name][:] = np.nan
     made["status"][:] = int(LimitStatus.UNCONVERGED)
     text = render_report(study_with(prediction=made))
     assert "The chains make no claim (R-hat is 1.3)" in text
+    assert "The measurements alone" in text
 
 
 @pytest.mark.parametrize("against", [True, False])

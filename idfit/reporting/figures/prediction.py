@@ -163,6 +163,8 @@ def predictions_caption(study: xr.DataTree, page: int, n_pages: int) -> str:
     found = read_predictions(study)
     assert found is not None
     text = f"Page {page + 1} of {n_pages}. " if n_pages > 1 else ""
+    if found.reason:
+        return f"{text}The measurements alone: chains that have not converged support no prediction."
     text += f"Predictions with bands of {verdicts.level_words(found.prob)} at each time ({found.kind})."
     if found.has_validation:
         text += (
