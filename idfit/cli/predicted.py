@@ -30,10 +30,11 @@ def prediction_lines(prediction: xr.Dataset) -> list[str]:
 def diagnostics_line(diagnostics: xr.Dataset) -> str:
     """How many tests the residuals have passed, and which not."""
     n = int(np.isfinite(diagnostics["p_value"]).sum())
+    tests = "1 test" if n == 1 else f"{n} tests"
     signs = [f"{test} of {subject} (p = {p:.2g})" for subject, test, p in _against(diagnostics)]
     if not signs:
-        return f"residuals: no sign against the model in {n} tests"
-    return f"residuals: against the model or its noise in {n} tests, corrected: {', '.join(signs)}"
+        return f"residuals: no sign against the model in {tests}"
+    return f"residuals: against the model or its noise in {tests}, corrected: {', '.join(signs)}"
 
 
 def _against(diagnostics: xr.Dataset) -> list[tuple[str, str, float]]:

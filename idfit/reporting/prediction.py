@@ -44,8 +44,9 @@ def tests_words(found: Diagnostics) -> str:
         return "There are too few measurements to test the residuals."
     n = numerals.count(found.n_tests, "test")
     if not found.against:
+        show = "shows" if found.n_tests == 1 else "show"
         return (
-            f"{n} of the residuals show no sign against the model or its noise at "
+            f"{n} of the residuals {show} no sign against the model or its noise at "
             f"{numerals.percent(found.level)}, after correction for their number (Holm). That is no proof: "
             "with few measurements a test sees large faults only."
         )
