@@ -39,11 +39,13 @@ def why_no_claim(found: Posterior) -> str:
 
 
 def _remedy(found: Posterior) -> str:
-    if not (apart := found.apart):
+    superchains, walkers = found.apart, found.walkers_apart
+    if not superchains and not walkers:
         return "Allow more evaluations (--max-evaluations)."
-    names = numerals.listing([style.label(found.parameters[i].name, 40) for i in apart])
+    who = "superchains" if superchains else "walkers"
+    names = numerals.listing([style.label(found.parameters[i].name, 40) for i in superchains or walkers])
     text = (
-        f"The superchains sit in different places ({names}): the posterior has separate modes, or so long a "
+        f"The {who} sit in different places ({names}): the posterior has separate modes, or so long a "
         f"valley that {found.sampler or 'the sampler'} does not cross it."
     )
     if found.sampler == LADDER:

@@ -100,6 +100,20 @@ def test_superchains_that_only_need_longer_are_not_called_modes():
     assert why_no_claim(found).endswith("Allow more evaluations (--max-evaluations).")
 
 
+def test_walkers_that_stay_in_modes_of_their_own_are_told_of():
+    """Every superchain has the same share of walkers in both modes, so that the superchains agree."""
+    theta = sampled.draws()
+    theta[::2, :, 6] -= 12 * determined.ERROR[6]
+    found = reading.read_posterior(sampled.study(theta, converged=False))
+    assert found.apart == []
+    assert found.walkers_apart == [6]
+    assert "The walkers sit in different places (sd_pSTAT5A_rel)" in why_no_claim(found)
+    assert "--sampler tempering" in why_no_claim(found)
+    slow = reading.Posterior(**vars(found) | {"autocorrelation_time": np.full(9, 100.0)})
+    assert slow.walkers_apart == []  # 1245 steps are too few to tell
+    assert why_no_claim(slow).endswith("Allow more evaluations (--max-evaluations).")
+
+
 def test_a_ladder_is_not_told_to_use_a_ladder(bad):
     sampling = bad["sampling"].to_dataset()
     study = bad.copy()

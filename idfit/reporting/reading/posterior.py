@@ -96,6 +96,19 @@ class Posterior:
         wide = np.maximum(spreads[:, None], spreads)
         return np.flatnonzero((distance > _APART * wide).any(axis=(0, 1))).tolist()
 
+    @property
+    def walkers_apart(self) -> list[int]:
+        """Parameters whose walkers do not visit the same values: √(1 + B/W) over the chains is above 1.1.
+
+        Chains shorter than twenty autocorrelation times have had no time to.
+        """
+        slowest = np.nan_to_num(self.autocorrelation_time).max(initial=0.0)
+        if self.step[-1] - self.step[0] < _TIMES * slowest:
+            return []
+        draws = np.array([self.drawn(i) for i in range(len(self.parameters))])
+        between, within = draws.mean(axis=2).var(axis=1, ddof=1), draws.var(axis=2).mean(axis=1)
+        return np.flatnonzero(between > (_WALKERS_AGREE**2 - 1.0) * within).tolist()
+
     def drawn_in(self, superchain: int) -> np.ndarray:
         """(parameter, draw of any chain) of one superchain, as axes show them."""
         inside = self.superchain == superchain
@@ -108,6 +121,7 @@ class Posterior:
 
 
 _APART = 3.0
+_WALKERS_AGREE, _TIMES = 1.1, 20.0
 
 
 def shown(axis: Axis, values: np.ndarray) -> np.ndarray:
