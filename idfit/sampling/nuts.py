@@ -5,7 +5,7 @@ This file alone imports mici, an extra: ``pip install 'idfit[nuts]'``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ FEWEST_WARMUP = 20
 _CLOSEST = 1e-6
 # a bound alone has no box; this far from it then
 _APART = 1e-6
+# share of the warm-up that looks for where the probability is, by trajectories of at most 2^5 steps
+_APPROACH, _SHORT = 5, 5
 _PART = "integration_transition"
 
 
@@ -39,10 +41,12 @@ def run_chain(
 ) -> Result:
     """One chain of the No-U-Turn sampler, from start (parameter,) on the estimation scale.
 
-    The chain moves on the whole line (`Unbounding`), in coordinates z in which the Fisher information at its
-    beginning is the unit matrix: u = centre + root z. The warm-up adapts the step size and the variances of
-    z, in Stan's windows. `state` is what an earlier block returned (its ``state_…`` and ``step_size``): the
-    chain goes on from there, with n_warmup = 0 by the same step and metric, and `start` is not looked at.
+    The chain moves on the whole line (`Unbounding`), in coordinates z in which the Fisher information at one
+    point is the unit matrix: u = centre + root z. In the first fifth of the warm-up this is the start, and
+    short trajectories look for where the probability is; then the point where they have come to. The rest
+    adapts the step size and the variances of z, in Stan's windows. `state` is what an earlier block returned
+    (its ``state_…`` and ``step_size``): the chain goes on from there, with n_warmup = 0 by the same step and
+    metric, and `start` is not looked at.
 
     Returns theta (draw, parameter) on the estimation scale; lp (draw,) = ln π(θ), without the Jacobian of the
     whole line; acceptance, its mean along the trajectories; n_evaluations of the gradient, with the
@@ -62,10 +66,13 @@ def run_chain(
             "earlier block is continued"
         )
     target = UnboundedDensity.of(density)
-    chain = _Chain(library, target, state or _beginning(target, start), seed)
+    chain = _Chain(library, target, state or _beginning(target, start), np.random.default_rng(seed))
     with np.errstate(all="ignore"):  # energies are infinite out of bounds, and their differences NaN
         try:
-            chain.warm_up(n_warmup)
+            n_approach = 0 if state else n_warmup // _APPROACH
+            if n_approach:
+                chain = chain.approached(n_approach)
+            chain.warm_up(n_warmup - n_approach)
             return chain.draw(n_draws)
         except library.errors.AdaptationError as error:
             raise RunError(
@@ -107,7 +114,9 @@ def _beginning(target: UnboundedDensity, start: np.ndarray) -> dict[str, Any]:
 class _Chain:
     """A chain of the library's parts, driven by hand: its own loop would log errors instead of raising."""
 
-    def __init__(self, library: Any, target: UnboundedDensity, state: Mapping[str, Any], seed: int):
+    def __init__(
+        self, library: Any, target: UnboundedDensity, state: Mapping[str, Any], rng: np.random.Generator
+    ):
         self.library, self.target = library, target
         self.centre, self.root = np.asarray(state["state_centre"]), np.asarray(state["state_root"])
         self.n_evaluations = 0
@@ -121,7 +130,7 @@ class _Chain:
         self.trajectory = library.transitions.MultinomialDynamicIntegrationTransition(
             self.system, self.integrator, max_tree_depth=MAX_DEPTH
         )
-        self.rng = np.random.default_rng(seed)
+        self.rng = rng
         self.at = library.states.ChainState(pos=np.array(state["state_position"]), mom=None, dir=1)
         self._move_momentum()
 
@@ -141,21 +150,36 @@ class _Chain:
         self.at, statistics = self.trajectory.sample(self.at, self.rng)
         return statistics
 
+    def approached(self, n_steps: int) -> _Chain:
+        """The chain that goes on from where this one comes to, in coordinates of the information there."""
+        self.trajectory.max_tree_depth = _SHORT
+        self._adapt(n_steps, [self._step_size_adapter()])
+        theta = self.target.line.bounded(self.centre + self.root @ self.at.pos)
+        chain = _Chain(self.library, self.target, _beginning(self.target, theta), self.rng)
+        chain.n_evaluations = self.n_evaluations
+        return chain
+
     def warm_up(self, n_steps: int) -> None:
         """Adapt the step size, and in windows that double the variances; towards 1 where draws are few."""
         adapters = [
-            self.library.adapters.DualAveragingStepSizeAdapter(TARGET_ACCEPTANCE),
+            self._step_size_adapter(),
             self.library.adapters.OnlineVarianceMetricAdapter(reg_scale=1.0),
         ]
         stager = self.library.stagers.WindowedWarmUpStager()
         for stage in stager.stages(n_steps, 0, {_PART: adapters}, None).values():
-            known = [(a, a.initialize(self.at, self.trajectory)) for a in stage.adapters[_PART]]
-            for _ in range(stage.n_iter):
-                statistics = self._move()
-                for adapter, state in known:
-                    adapter.update(state, self.at, statistics, self.trajectory)
+            self._adapt(stage.n_iter, stage.adapters[_PART])
+
+    def _step_size_adapter(self) -> Any:
+        return self.library.adapters.DualAveragingStepSizeAdapter(TARGET_ACCEPTANCE)
+
+    def _adapt(self, n_steps: int, adapters: Sequence[Any]) -> None:
+        known = [(adapter, adapter.initialize(self.at, self.trajectory)) for adapter in adapters]
+        for _ in range(n_steps):
+            statistics = self._move()
             for adapter, state in known:
-                adapter.finalize(state, self.at, self.trajectory, self.rng)
+                adapter.update(state, self.at, statistics, self.trajectory)
+        for adapter, state in known:
+            adapter.finalize(state, self.at, self.trajectory, self.rng)
 
     def draw(self, n_draws: int) -> Result:
         theta, lp = np.empty((n_draws, len(self.centre))), np.empty(n_draws)

@@ -89,7 +89,7 @@ def test_the_model_states_the_posterior_of_the_reference(problem, reference):
 @pytest.mark.parametrize("sampler", ["metropolis", "nuts"])
 def test_draws_agree_with_the_reference(problem, reference, sampler):
     """Means within 0.05 sd, sds within 5 %, R-hat below 1.01, at least 4,400 effective draws."""
-    draws = idfit.sample(problem, idfit.fit(problem, 5, 1), seed=1, sampler=sampler)
+    draws = idfit.sample(problem, idfit.fit(problem, 30, 1), seed=1, sampler=sampler)
     worth, posterior = draws["sampling"], draws["posterior"]
     assert worth.attrs["converged"] == 1, worth.attrs["reason"]
     assert float(worth["rhat"].max()) < 1.01
