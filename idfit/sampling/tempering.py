@@ -13,7 +13,8 @@ dS_i/dt = κ(t) (A_(i-1) - A_i), κ(t) = κ_0 t_0/(t + t_0). A ladder of one run
 A ladder is independent of all others. `begin` makes its state, `advance` takes it a block further; states
 are flat dicts of arrays whose names begin with ``state_``, so that a task can store them. While `adapting`,
 kernels and temperatures learn; afterwards nothing but the positions (and the number of the step) changes, so
-that the draws of these blocks come from one fixed kernel that keeps the target exactly.
+that the draws of these blocks come from one fixed kernel that keeps the target exactly. A state that comes
+from `pooled` learns its kernels once more before the first step of its next block, of whichever sort.
 
 The same state, generator and arguments give the same bytes. A block of 2n steps draws its random numbers from
 one generator and two blocks of n from two: they are equal in distribution, not in numbers. What a state holds
