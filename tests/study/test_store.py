@@ -133,7 +133,7 @@ def test_r12_between_file_and_manifest_both_versions_are_valid(stored, monkeypat
 
 def test_r17_a_newer_major_version_is_refused_with_both_named(tmp_path):
     save_study(small_study("2.0"), tmp_path / "study.nc")
-    with pytest.raises(InputError, match=r"R17: schema_version 2.0 - this idfit reads schema 1.2"):
+    with pytest.raises(InputError, match=r"R17: schema_version 2.0 - this idfit reads schema 1.3"):
         open_study(tmp_path / "study.nc")
 
 
