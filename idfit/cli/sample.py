@@ -18,7 +18,7 @@ def sample(
         options.Sampler | None,
         typer.Option(
             "--sampler",
-            help="emcee, metropolis, tempering for several modes, nuts, or dynesty for the evidence.",
+            help="metropolis, tempering for several modes, emcee, nuts, or dynesty for the evidence.",
             show_default=False,
         ),
     ] = None,

@@ -34,7 +34,8 @@ class Kernel(Protocol):
     def rounds(self) -> int: ...
 
     def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
-        """The state of a superchain that begins about the points around (anchor, parameter)."""
+        """The state of a superchain that begins about the points around (anchor, parameter); a single chain,
+        or the coldest of a ladder, about the first."""
         ...
 
     def advance(
@@ -85,7 +86,9 @@ class LadderKernel:
     rounds: int = 6
 
     def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
-        return state_of(begin_ladder(density, spread_positions(density, around, self.rungs, rng)))
+        coldest = spread_positions(density, around[:1], 1, rng)
+        others = spread_positions(density, around, self.rungs - 1, rng)
+        return state_of(begin_ladder(density, np.concatenate([coldest, others])))
 
     def advance(
         self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
@@ -114,7 +117,7 @@ class NutsKernel:
     rounds: int = 1
 
     def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
-        return {"begin": spread_positions(density, around, 1, rng)[0]}
+        return {"begin": spread_positions(density, around[:1], 1, rng)[0]}
 
     def advance(
         self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from idfit.errors import InputError
 
+Sampler = Literal["metropolis", "tempering", "emcee", "nuts", "dynesty"]
 #: samplers by name, and what each is
-SAMPLERS = {
-    "emcee": "ensembles of walkers",
+SAMPLERS: dict[Sampler, str] = {
     "metropolis": "adaptive Metropolis with proposals from the Fisher information",
     "tempering": "the same in a ladder of temperatures, for several modes",
+    "emcee": "ensembles of walkers",
     "nuts": "No-U-Turn sampler",
     "dynesty": "nested sampling, which also gives the evidence",
 }
@@ -40,7 +42,7 @@ class SampleOptions:
     max_draws : draws kept, by thinning.
     """
 
-    sampler: str = "emcee"
+    sampler: Sampler = "metropolis"
     ensembles: int = 4
     walkers: int | None = None
     rungs: int = 8

@@ -104,6 +104,18 @@ def _variance(space: ParameterSpace, k: int) -> float:
     return float(np.var(quantile_function(space, k)((np.arange(_LEVELS) + 0.5) / _LEVELS)))
 
 
+def apart(around: np.ndarray, n: int) -> np.ndarray:
+    """Positions of the first and of n - 1 further points of around (anchor, parameter), each as far as can be
+    from those before, in units of the scatter of each parameter; from the first again if there are fewer."""
+    scatter = around.std(axis=0)
+    at = around / np.where(scatter > 0.0, scatter, 1.0)
+    chosen, nearest = [0], np.full(len(around), np.inf)
+    while len(chosen) < min(n, len(around)):
+        nearest = np.minimum(nearest, ((at - at[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(np.argmax(nearest)))
+    return np.resize(chosen, n)
+
+
 def covariance_at(density: Density, theta: np.ndarray) -> np.ndarray:
     """(parameter, parameter) inverse of the expected information of data and priors, in which every direction
     has at least the precision of the prior; that of the prior alone where theta has no derivatives."""
@@ -143,7 +155,7 @@ def spread_positions(
                 f"no beginning of a chain was found in {_TRIES} tries: "
                 + "; ".join(f"{count} x {status.sentence}" for status, count in density.failures.items())
             )
-    return np.array(found)
+    return np.array(found).reshape(n, len(space))
 
 
 def _inside(theta: np.ndarray, centre: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from idfit.sampling import diagnostics
 from idfit.sampling.density import Density
 from idfit.sampling.kernels import Kernel, State, state_of
 from idfit.sampling.options import SampleOptions
+from idfit.sampling.positions import apart
 from idfit.tasks import Runner, Task, seed_sequence
 
 #: stage of the random streams of samplers
@@ -29,7 +30,7 @@ _BURN_IN = 10
 # draws kept per autocorrelation time
 _PER_TIME = 3
 # warm-up may use this share of the budget, and is long enough when its second half agrees so well
-_WARM_UP_SHARE, _SETTLED = 0.25, 1.1
+_WARM_UP_SHARE, _SETTLED = 0.25, 1.02
 # walkers of one ensemble that agree no better have not met
 _WALKERS_AGREE = 1.1
 _TAIL_SHARE = 0.25
@@ -133,11 +134,12 @@ class _Blocks:
     def run(self, n_steps: int, adapting: bool) -> list[dict]:
         n, name = self.options.ensembles, self.options.sampler
         states: list[State] = self.states or [{} for _ in range(n)]
+        first = apart(self.around, n)
         tasks = [
             Task(
                 f"posterior {name} {self.number} {m}",
                 (STAGE, self.number * n + m),
-                {"n_steps": n_steps, "adapting": adapting, "state": states[m]},
+                {"n_steps": n_steps, "adapting": adapting, "state": states[m], "first": int(first[m])},
             )
             for m in range(n)
         ]
@@ -153,7 +155,9 @@ class _Blocks:
     def _work(self, task: Task, stop: np.ndarray) -> dict:
         density = Density(self.objective, stop)
         rng = seed_sequence(self.seed, *task.seed_key)
-        state = task.inputs["state"] or self.kernel.begin(density, self.around, rng)
+        # superchains that begin far apart show whether they find each other's modes
+        around = np.roll(self.around, -task.inputs["first"], axis=0)
+        state = task.inputs["state"] or self.kernel.begin(density, around, rng)
         made = self.kernel.advance(density, state, task.inputs["n_steps"], rng, task.inputs["adapting"])
         known = sorted(density.failures)
         return made | {

@@ -63,21 +63,23 @@ def fit_mixture(draws: np.ndarray, root: np.ndarray, rng: np.random.Generator) -
     """The mixture of 1, 2, 4, … components that predicts the second half of the draws best from the first.
 
     draws : (draw, parameter) in the order of the chain; root : (parameter, parameter), lower Cholesky factor
-    of their covariance. More components are tried as long as the mean of ln q over the second half grows,
-    that is, as long as the Kullback-Leibler divergence of q from what is sampled falls; the best number is
-    then fitted to all. A wide component around all of them bounds π/q where few draws have been.
+    of their covariance. More components are tried until twice the mean of ln q over the second half has not
+    grown, that is, the Kullback-Leibler divergence of q from what is sampled has not fallen; the best number
+    is then fitted to all. A wide component around all of them bounds π/q where few draws have been.
     """
     white = np.linalg.solve(root, (draws - draws.mean(0)).T).T
     half, p = len(white) // 2, white.shape[1]
-    best, score = 1, -np.inf
+    best, score, failed = 1, -np.inf, 0
     for n in (1, 2, 4, 8, 16):
-        if n > 1 and half < 3 * n * (p + 1):
+        # two components say nothing of four modes at the corners of a square, so one failure is no end
+        if failed == 2 or (n > 1 and half < 3 * n * (p + 1)):
             break
         found = _maximised(white[:half], n, rng)
         reached = float(np.mean(_log_sum(_log_terms(white[half:], *found)[0])))
-        if reached <= score:
-            break
-        best, score = n, reached
+        if reached > score:
+            best, score, failed = n, reached, 0
+        else:
+            failed += 1
     weight, mean, scale = _maximised(white, best, rng)
     # one wide component around all
     weight = np.append((1 - _WIDE) * weight, _WIDE)

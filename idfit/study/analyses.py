@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from idfit.expressions import ExpressionError, parse
-from idfit.sampling.options import LIMITS, SampleOptions
+from idfit.sampling.options import LIMITS, SampleOptions, Sampler
 
 _TABLE = ConfigDict(extra="forbid", frozen=True, strict=True)
 LEVELS = (0.68, 0.95)
@@ -135,7 +135,7 @@ class PosteriorTable(BaseModel):
 
     model_config = _TABLE
 
-    sampler: Literal["emcee", "metropolis", "tempering", "nuts", "dynesty"] = "emcee"
+    sampler: Sampler = _SAMPLE.sampler
     ensembles: int = _SAMPLE.ensembles
     walkers: int | None = _SAMPLE.walkers
     rungs: int = _SAMPLE.rungs
@@ -158,8 +158,8 @@ class ReductionTable(BaseModel):
 
 
 class DesignTable(BaseModel):
-    """The next measurement: candidates ranked by what they do to `target`, and the proposal tried on simulated
-    data.
+    """The next measurement: candidates ranked by what they do to `target`, and the proposal tried on
+    simulated data.
 
     observables, conditions : offered beside those of the model, written as in a model file; times : where to
     look; n_new : size of the proposed set, each measured `replicates` times; simulations : data sets for each
