@@ -21,8 +21,8 @@ from idfit.tasks import Runner, Task, seed_sequence
 
 #: stage of the random streams of samplers
 STAGE = 40
-# steps of the first block that is kept, by all walkers of a superchain, and the fewest of each
-_FIRST, _FEWEST = 4000, 400
+# steps of the first block that is kept, and the fewest of a later one, by each walker
+_FIRST = 400
 # how much longer all blocks together may become from one round to the next
 _GROWTH = 3.0
 # autocorrelation times that are dropped at the beginning, but never more than half of the steps
@@ -104,7 +104,7 @@ def until_converged(
     blocks = _Blocks(objective, kernel, around, options, seed, runner, spent)
     _warm_up(blocks, kernel, options, told)
     rounds: list[list[dict]] = []
-    n_steps = _FEWEST
+    n_steps = _FIRST
     while True:
         before = int(spent.n_evaluations.sum())
         rounds.append(blocks.run(n_steps, adapting=False))
@@ -112,7 +112,7 @@ def until_converged(
         drawn = _kept(rounds, options, spent)
         told(_progress(drawn, options))
         affordable = int((options.max_evaluations - spent.n_evaluations.sum()) / per_step)
-        if not drawn.diagnosis.reason or affordable < _FIRST // 10:
+        if not drawn.diagnosis.reason or affordable < _FIRST // 4:
             return drawn
         n_steps = min(_next_length(rounds, drawn.diagnosis, options), affordable)
 
