@@ -18,6 +18,8 @@ DOF = 5.0
 #: the most that are fitted, and the wide one
 MAX_COMPONENTS = 17
 _ITERATIONS = 25
+# by so much more components have to predict better, in units of ln q: less is chance
+_GAIN = 0.02
 # share of a component around all draws, and its width in their standard deviations
 _WIDE, _REACH = 0.1, 1.7
 
@@ -76,7 +78,7 @@ def fit_mixture(draws: np.ndarray, root: np.ndarray, rng: np.random.Generator) -
             break
         found = _maximised(white[:half], n, rng)
         reached = float(np.mean(_log_sum(_log_terms(white[half:], *found)[0])))
-        if reached > score:
+        if reached > score + _GAIN:
             best, score, failed = n, reached, 0
         else:
             failed += 1

@@ -21,7 +21,7 @@ def test_sample_of_a_run_that_is_there_keeps_its_fit(project):
     facts = last_line(result)["posterior"]
     stored = idfit.open_study("run")["sampling"].to_dataset().sel(parameter="rate")
     rate = facts["parameters"]["rate"]
-    assert (facts["converged"], facts["sampler"], facts["reason"]) == (True, "emcee", "")
+    assert (facts["converged"], facts["sampler"], facts["reason"]) == (True, "metropolis", "")
     assert rate["median"] == float(stored["median"])
     assert [rate["intervals"][-1][end] for end in ("lower", "upper")] == stored["interval"].values[
         -1

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose
 
 from idfit.optimize import fit
 from idfit.sampling import SampleOptions, sample
 from tests.sampling.targets import banana_problem, two_modes_problem
-
-# estimates of an effective sample size of 4000 are within four of their standard errors
-ESS = 4000.0
 
 
 def share_of_the_larger(made) -> float:
@@ -19,10 +15,9 @@ def share_of_the_larger(made) -> float:
     return float((made["posterior"]["x0"] > 0).mean())
 
 
-@pytest.mark.parametrize("sampler", ["metropolis", "tempering"])
-def test_the_banana_has_its_moments(sampler):
+def test_the_banana_has_its_moments():
     # E x2 = 0, Var x2 = 201 (references, ground_truth.md)
-    options = SampleOptions(sampler=sampler, ess=ESS, rungs=4)
+    options = SampleOptions(sampler="tempering", ess=2000, rungs=6)
     made = sample(banana_problem(), seed=3, options=options)
     worth = made["sampling"].sel(parameter="x2")
     assert made["sampling"].attrs["converged"] == 1
@@ -38,13 +33,13 @@ def test_a_ladder_finds_the_weights_of_two_modes():
     assert_allclose(share_of_the_larger(made), 0.7, atol=0.03)
 
 
-def test_ensembles_that_do_not_cross_between_modes_make_no_claim():
-    problem = two_modes_problem(6)
+def test_ensembles_that_hardly_cross_between_modes_make_no_claim():
+    problem = two_modes_problem(16)
     start = fit(problem, 10, seed=1)
-    options = SampleOptions(sampler="emcee", ess=2000, max_evaluations=150_000)
+    options = SampleOptions(sampler="emcee", ess=500, max_evaluations=150_000)
     made = sample(problem, start, seed=3, options=options)
-    # the share is that of the beginnings; it is wrong, and no number is given
-    assert abs(share_of_the_larger(made) - 0.7) > 0.03
+    # there are draws enough; but walkers keep to the mode that they began in, and no number is given
+    assert (made["sampling"]["ess_bulk"] > 500).all()
     assert made["sampling"].attrs["converged"] == 0
-    assert "disagree" in made["sampling"].attrs["reason"] or "stay apart" in made["sampling"].attrs["reason"]
+    assert "walkers of one ensemble stay apart" in made["sampling"].attrs["reason"]
     assert np.isnan(made["sampling"]["interval"]).all()

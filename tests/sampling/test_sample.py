@@ -183,11 +183,11 @@ def test_nested_runs_give_the_evidence_of_the_closed_form():
 
 
 def test_options_are_checked():
-    with pytest.raises(InputError, match="sampler 'gibbs' is not known; there are emcee"):
+    with pytest.raises(InputError, match="sampler 'gibbs' is not known; there are metropolis, tempering"):
         SampleOptions(sampler="gibbs")
     with pytest.raises(InputError, match="ensembles = 1 was given; it lies between 4"):
         SampleOptions(ensembles=1)
     with pytest.raises(InputError, match="walkers = 5 was given; an ensemble of 2 parameters needs an even"):
-        posterior_of(linear_gaussian().problem, SampleOptions(walkers=5))
+        posterior_of(linear_gaussian().problem, SampleOptions(sampler="emcee", walkers=5))
     with pytest.raises(InputError, match="levels lie between 0 and 1"):
         posterior_of(linear_gaussian().problem, ci_prob=95)
