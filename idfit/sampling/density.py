@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -174,3 +176,21 @@ class Density:
         """d ln |dp/dθ|/dθ: 0 (lin), 1 (log), ln 10 (log10), 1 - 2p = -tanh(θ/2) (logit)."""
         of = self._natural
         return of["log"] + np.log(10) * of["log10"] - of["logit"] * np.tanh(0.5 * theta)
+
+
+def failure_arrays(density: Density) -> dict[str, np.ndarray]:
+    """Its failures as a task can return them: `failure_status` and `failure_count`, one entry per status."""
+    known = sorted(density.failures)
+    return {
+        "failure_status": np.array([int(s) for s in known], dtype=np.int64),
+        "failure_count": np.array([density.failures[s] for s in known], dtype=np.int64),
+    }
+
+
+def failures_of(results: Iterable[Mapping[str, Any]]) -> Counter[Status]:
+    """The failures that `failure_arrays` put into the results of tasks, summed."""
+    found: Counter[Status] = Counter()
+    for result in results:
+        pairs = zip(result["failure_status"].tolist(), result["failure_count"].tolist(), strict=True)
+        found.update({Status(status): count for status, count in pairs})
+    return found

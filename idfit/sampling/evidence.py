@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,8 +10,7 @@ from scipy.special import logsumexp
 
 from idfit.errors import RunError
 from idfit.problem import Objective
-from idfit.results import Status
-from idfit.sampling.density import Density
+from idfit.sampling.density import Density, failure_arrays, failures_of
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.rounds import STAGE, Drawn, diagnose
 from idfit.tasks import Runner, Task, seed_sequence
@@ -37,11 +35,7 @@ def nested_runs(
         density = Density(objective, stop)
         run_seed = int(seed_sequence(seed, *task.seed_key).integers(2**63))
         made = run_nested(density, run_seed, _REST, options.max_evaluations // n)
-        known = sorted(density.failures)
-        return made | {
-            "failure_status": np.array([int(s) for s in known], dtype=np.int64),
-            "failure_count": np.array([density.failures[s] for s in known], dtype=np.int64),
-        }
+        return made | failure_arrays(density)
 
     results = [
         dict(r) for r in runner.run([Task(f"posterior dynesty {m}", (STAGE, m)) for m in range(n)], work)
@@ -62,10 +56,6 @@ def _drawn(results: list[dict], options: SampleOptions) -> Drawn:
     if max(r["dlogz"] for r in results) > _REST:
         reason = "the budget ended before the prior was used up"
         diagnosis = replace(diagnosis, reason="; ".join(filter(None, (reason, diagnosis.reason))))
-    failures: Counter[Status] = Counter()
-    for r in results:
-        for status, count in zip(r["failure_status"].tolist(), r["failure_count"].tolist(), strict=True):
-            failures[Status(status)] += count
     return Drawn(
         theta=theta,
         lp=np.array([r["lp"][:n_each] for r in results])[:, None],
@@ -77,7 +67,7 @@ def _drawn(results: list[dict], options: SampleOptions) -> Drawn:
         accepted=np.array([len(r["theta"]) / r["n_evaluations"] for r in results]),
         n_divergent=np.zeros(len(results), dtype=np.int64),
         n_evaluations=np.array([r["n_evaluations"] for r in results]),
-        failures=failures,
+        failures=failures_of(results),
         last=results,
     )
 

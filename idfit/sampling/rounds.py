@@ -13,7 +13,7 @@ from idfit.errors import RunError
 from idfit.problem import Objective
 from idfit.results import Status
 from idfit.sampling import diagnostics
-from idfit.sampling.density import Density
+from idfit.sampling.density import Density, failure_arrays, failures_of
 from idfit.sampling.kernels import Kernel, State, state_of
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import apart
@@ -81,9 +81,7 @@ class _Spent:
 
     def add(self, results: list[dict]) -> None:
         self.n_evaluations = self.n_evaluations + [r["n_evaluations"] for r in results]
-        for r in results:
-            codes = zip(r["failure_status"].tolist(), r["failure_count"].tolist(), strict=True)
-            self.failures.update({Status(status): count for status, count in codes})
+        self.failures += failures_of(results)
 
 
 def until_converged(
@@ -159,11 +157,7 @@ class _Blocks:
         around = np.roll(self.around, -task.inputs["first"], axis=0)
         state = task.inputs["state"] or self.kernel.begin(density, around, rng)
         made = self.kernel.advance(density, state, task.inputs["n_steps"], rng, task.inputs["adapting"])
-        known = sorted(density.failures)
-        return made | {
-            "failure_status": np.array([int(s) for s in known], dtype=np.int64),
-            "failure_count": np.array([density.failures[s] for s in known], dtype=np.int64),
-        }
+        return made | failure_arrays(density)
 
 
 def _warm_up(blocks: _Blocks, kernel: Kernel, options: SampleOptions, told: Callable[[str], None]) -> None:
