@@ -38,7 +38,7 @@ _HOME = {
     "profile_2d": "idfit.profiles",
     "identifiability_test": "idfit.profiles",
     "bootstrap": "idfit.profiles",
-    "sample": "idfit.sampling",
+    "sample": "idfit.sampling.sample",
     "Candidate": "idfit.prediction.candidates",
     "design": "idfit.prediction.design",
     "predict": "idfit.prediction",
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from idfit.reparameterization import prove, reparameterization_of, reparameterize
     from idfit.reparameterization.reduction import reduce
     from idfit.results import Status
-    from idfit.sampling import sample
+    from idfit.sampling.sample import sample
     from idfit.spec.schema import ProblemSpec
     from idfit.structural.assess import assess_structure
     from idfit.structural.combinations import find_combinations

@@ -1,6 +1,6 @@
 """Posteriors: samplers, and what their draws are worth."""
 
+# recipes and commands are read with the options alone; what samples loads when used
 from idfit.sampling.options import SAMPLERS, SampleOptions
-from idfit.sampling.sample import sample
 
-__all__ = ["SAMPLERS", "SampleOptions", "sample"]
+__all__ = ["SAMPLERS", "SampleOptions"]

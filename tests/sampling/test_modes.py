@@ -6,7 +6,8 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from idfit.optimize import fit
-from idfit.sampling import SampleOptions, sample
+from idfit.sampling import SampleOptions
+from idfit.sampling.sample import sample
 from tests.sampling.targets import banana_problem, two_modes_problem
 
 

@@ -12,7 +12,8 @@ from scipy.stats import norm
 from idfit.errors import InputError, Interrupted
 from idfit.problem import Problem
 from idfit.results import Limit
-from idfit.sampling import SampleOptions, sample
+from idfit.sampling import SampleOptions
+from idfit.sampling.sample import sample
 from idfit.tasks import Journal, Runner
 from tests.problems import Oracle, estimated, exponential_decay, linear_gaussian, product
 
