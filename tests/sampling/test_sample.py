@@ -10,8 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
 from idfit.errors import InputError, Interrupted
+from idfit.model import Model
 from idfit.problem import Problem
-from idfit.results import Limit
+from idfit.problem.objective import Evaluation, Objective
+from idfit.results import Limit, Status
 from idfit.sampling import SampleOptions
 from idfit.sampling.sample import sample
 from idfit.tasks import Journal, Runner
@@ -192,3 +194,25 @@ def test_options_are_checked():
         posterior_of(linear_gaussian().problem, SampleOptions(sampler="emcee", walkers=5))
     with pytest.raises(InputError, match="levels lie between 0 and 1"):
         posterior_of(linear_gaussian().problem, ci_prob=95)
+
+
+def test_evaluations_that_fail_are_counted_by_reason(monkeypatch):
+    """x' = a x², x(0) = 1 has no solution at t = 1 beyond a = 1, where half of the bounds' width lies."""
+    model = Model.from_equations({"x": "a*x**2"}, {"y": "x"}, ["a"], {"x": 1})
+    data = {"time": [0.1, 1.0], "value": [1.05, 1.05], "observable": ["y", "y"]}
+    problem = Problem(model, data, parameters={"a": estimated(0.5, -1, 3)}, noise={"y": 1e3})
+    failed = []
+
+    def counted(self: Objective, theta: np.ndarray, *more, evaluate=Objective.__call__) -> Evaluation:
+        found = evaluate(self, theta, *more)
+        failed.extend(theta[:1] if found.status is Status.STEP_TOO_SMALL else [])
+        return found
+
+    monkeypatch.setattr(Objective, "__call__", counted)
+    worth = posterior_of(problem)["sampling"]
+    assert min(failed) > 0.99
+    assert dict(zip(worth["fate"].values, worth["n_failures"].values, strict=True)) == {
+        "step_too_small": len(failed)
+    }
+    # the posterior is uniform over what can be computed
+    assert_allclose(worth["interval"].sel(ci_prob=0.95).values[0], [-0.95, 0.95], atol=0.05)
