@@ -11,6 +11,7 @@ import numpy as np
 from idfit.errors import InputError
 from idfit.sampling.density import Density
 from idfit.sampling.ensemble import advance_ensemble, n_walkers_of
+from idfit.sampling.modes import Modes
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import spread_positions
 from idfit.sampling.tempering import advance as advance_ladder
@@ -79,16 +80,21 @@ class EnsembleKernel:
 
 @dataclass(frozen=True)
 class LadderKernel:
-    """Chains at `rungs` temperatures that exchange positions; one rung is adaptive Metropolis."""
+    """Chains at `rungs` temperatures that exchange positions; one rung is adaptive Metropolis.
+
+    modes : between which all chains can jump, if there are several.
+    """
 
     rungs: int
+    modes: Modes | None = None
     warm_up: int = 1000
     rounds: int = 6
 
     def begin(self, density: Density, around: np.ndarray, rng: np.random.Generator) -> State:
         coldest = spread_positions(density, around[:1], 1, rng)
         others = spread_positions(density, around, self.rungs - 1, rng)
-        return state_of(begin_ladder(density, np.concatenate([coldest, others])))
+        guides = self.modes.mixture if self.modes is not None and len(self.modes) > 1 else None
+        return state_of(begin_ladder(density, np.concatenate([coldest, others]), guides=guides))
 
     def advance(
         self, density: Density, state: State, n_steps: int, rng: np.random.Generator, adapting: bool
@@ -142,15 +148,15 @@ class NutsKernel:
         return states
 
 
-def kernel_of(options: SampleOptions) -> Kernel:
-    """The kernel of the sampler that the options name."""
+def kernel_of(options: SampleOptions, modes: Modes | None = None) -> Kernel:
+    """The kernel of the sampler that the options name; modes : that are known before."""
     match options.sampler:
         case "emcee":
             return EnsembleKernel(options.walkers)
         case "metropolis":
-            return LadderKernel(1)
+            return LadderKernel(1, modes)
         case "tempering":
-            return LadderKernel(options.rungs)
+            return LadderKernel(options.rungs, modes)
         case "nuts":
             return NutsKernel()
     raise InputError(f"sampler {options.sampler!r} is not one that goes on step by step")

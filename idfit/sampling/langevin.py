@@ -10,7 +10,8 @@ being reversible for π_β by the Metropolis-Hastings rule, keeps π_β:
   longer.
 * `differential`: θ' = θ + γ (a - b) + noise, with a, b two past positions; γ = 2.38/√(2p), and 1 in every
   tenth proposal, which connects modes (ter Braak & Vrugt 2008, doi:10.1007/s11222-008-9104-9).
-* `independence`: θ' from a mixture of t densities that was fitted to the past positions (`student_mixture`).
+* `independence`: θ' from a mixture of t densities that was fitted to the past positions (`student_mixture`),
+  or from one about a mode that was known before (`modes`).
 * `langevin`: θ' ~ N(θ + ε²/2 G⁻¹ ∇ ln π_β, ε² G⁻¹) with the Fisher metric G(θ) = β·FIM(θ) + curvature of the
   priors + 12/width² (simplified manifold MALA: Girolami & Calderhead 2011,
   doi:10.1111/j.1467-9868.2010.00765.x). The last term, the precision of a uniform density over the prior's
@@ -43,14 +44,17 @@ _FLOOR = np.array([0.1, 0.1, 0.1, 0.01])
 _COST_OUTSIDE = 0.1
 # cost from which the jumps of a kernel tell how good it is
 _TRIED = 20.0
-_BEFORE_FIT = np.array([0.5, 0.2, 0.0, 0.3])
+_BEFORE_FIT, _BEFORE_FIT_GUIDED = np.array([0.5, 0.2, 0.0, 0.3]), np.array([0.4, 0.2, 0.1, 0.3])
+# weight of known modes in the mixture
+_GUIDED = 0.1
 # positions that a mixture is fitted to, at most twice as many
 _MOST_FITTED = 1000
 
 
 @dataclass
 class Chain:
-    """One chain of the ladder within a block; `point` is where it is, all else is what it has learnt.
+    """One chain of the ladder within a block; `point` is where it is, all else is what it has learnt, but for
+    `guides`: what was known before, modes to which it can always jump.
 
     allowed (kernel,) 0/1 and probability (kernel,); log_scale (kernel,): ln of s and ε; root
     (parameter, parameter): Cholesky factor of the covariance; archive (position, parameter); jump and cost
@@ -67,6 +71,7 @@ class Chain:
     mixture: StudentMixture
     jump: np.ndarray
     cost: np.ndarray
+    guides: StudentMixture | None = None
     n_proposed: np.ndarray = field(default_factory=lambda: np.zeros(len(KERNELS), dtype=np.int64))
     n_accepted: np.ndarray = field(default_factory=lambda: np.zeros(len(KERNELS), dtype=np.int64))
     n_evaluations: int = 0
@@ -177,7 +182,8 @@ class Chain:
         if len(draws) > 4 * p and (np.diag(spread) > 0).all():
             spread += 1e-6 * np.diag(np.diag(spread))
             self.root = np.linalg.cholesky(spread)
-            self.mixture = fit_mixture(draws, self.root, rng)
+            learnt = fit_mixture(draws, self.root, rng)
+            self.mixture = learnt if self.guides is None else learnt.beside(self.guides, _GUIDED)
             self.probability = self._shares()
             self.jump *= 0.5
             self.cost *= 0.5
@@ -211,9 +217,9 @@ def fisher_metric(point: Point, beta: float, density: Density) -> np.ndarray | N
     return metric if np.isfinite(metric).all() else None
 
 
-def first_probability(allowed: np.ndarray) -> np.ndarray:
+def first_probability(allowed: np.ndarray, guided: bool) -> np.ndarray:
     """Probabilities of the kernels (kernel,) as long as there is no past to learn from."""
-    share = _BEFORE_FIT * allowed
+    share = (_BEFORE_FIT_GUIDED if guided else _BEFORE_FIT) * allowed
     return share / share.sum() if share.sum() > 0 else allowed / allowed.sum()
 
 

@@ -43,7 +43,7 @@ def anchors(density: Density, fit: xr.Dataset | np.ndarray | None, profiles: xr.
         return theta
     _of_these_parameters("fit", fit, space.names)
     near = fit["optimum_nllh"].values - fit["optimum_nllh"].values[0] < _RISE
-    found = [fit["optimum"].values[near], _ends_of_starts(fit)]
+    found = [fit["optimum"].values[near], ends_of_starts(fit)]
     if profiles is not None:
         _of_these_parameters("profiles", profiles, space.names)
         usable = np.isin(profiles["status"].values, [s for s in Status if s.usable])
@@ -56,12 +56,13 @@ def anchors(density: Density, fit: xr.Dataset | np.ndarray | None, profiles: xr.
     return np.concatenate(found)
 
 
-def _ends_of_starts(fit: xr.Dataset) -> np.ndarray:
-    """(start, parameter) of those that ended within a rise of 10 of the best one."""
+def ends_of_starts(fit: xr.Dataset) -> np.ndarray:
+    """(start, parameter) of those that ended within a rise of 10 of the best one, the best first."""
     usable = np.isin(fit["status"].values, [s for s in Status if s.usable])
     objective = np.where(usable, fit["objective"].values, np.inf)
+    order = np.argsort(objective, kind="stable")
     with np.errstate(invalid="ignore"):
-        return fit["theta"].values[objective - objective.min() < _RISE]
+        return fit["theta"].values[order[objective[order] - objective[order[0]] < _RISE]]
 
 
 def _of_these_parameters(what: str, known: xr.Dataset, names: tuple[str, ...]) -> None:
@@ -116,17 +117,19 @@ def apart(around: np.ndarray, n: int) -> np.ndarray:
     return np.resize(chosen, n)
 
 
-def covariance_at(density: Density, theta: np.ndarray) -> np.ndarray:
-    """(parameter, parameter) inverse of the expected information of data and priors, in which every direction
-    has at least the precision of the prior; that of the prior alone where theta has no derivatives."""
-    precision = np.diag(1.0 / prior_variance(density))
-    evaluation = density.objective(theta, 1, density.stop)
-    if evaluation.fim is not None and np.isfinite(evaluation.fim).all():
-        precision = precision + evaluation.fim
-    root = np.sqrt(np.diag(precision))
-    values, vectors = np.linalg.eigh(precision / np.outer(root, root))
-    inverse = (vectors / np.maximum(values, 1e-12)) @ vectors.T
-    return inverse / np.outer(root, root)
+def covariance_at(density: Density, theta: np.ndarray, observed: bool = False) -> np.ndarray:
+    """(parameter, parameter) S (1 + S I S)⁻¹ S with S the standard deviations of the prior, so that no
+    direction is wider than it, and I the expected information of the data, or their observed one with the
+    prior's (the Hessian of the objective without its negative part) where this is wanted and known; the
+    prior's covariance where theta has no derivatives."""
+    width = np.sqrt(prior_variance(density))
+    evaluation = density.objective(theta, 2 if observed else 1, density.stop)
+    for information in (evaluation.hessian, evaluation.fim):
+        if information is not None and np.isfinite(information).all():
+            values, vectors = np.linalg.eigh(information * np.outer(width, width))
+            inverse = (vectors / (1.0 + np.maximum(values, 0.0))) @ vectors.T
+            return inverse * np.outer(width, width)
+    return np.diag(width**2)
 
 
 def spread_positions(

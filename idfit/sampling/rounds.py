@@ -48,6 +48,9 @@ class Diagnosis:
     n_stuck: np.ndarray
     reason: str
 
+    def also(self, reason: str) -> Diagnosis:
+        return replace(self, reason="; ".join(filter(None, (self.reason, reason))))
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -92,8 +95,11 @@ def until_converged(
     seed: int,
     runner: Runner,
     told: Callable[[str], None],
+    missed: Callable[[np.ndarray, float], str],
 ) -> Drawn:
     """Draw until every parameter has the R-hat and the effective sample size asked for.
+
+    missed : what draws (draw, parameter) of that effective sample size should have met and did not, in words.
 
     Rounds, each one task per superchain: warm-up that adapts the kernel and is dropped, then blocks with the
     kernel as it is. After each round burn-in is dropped, the rest is thinned and judged.
@@ -107,7 +113,7 @@ def until_converged(
         before = int(spent.n_evaluations.sum())
         rounds.append(blocks.run(n_steps, adapting=False))
         per_step = (int(spent.n_evaluations.sum()) - before) / n_steps
-        drawn = _kept(rounds, options, spent)
+        drawn = _kept(rounds, options, spent, missed)
         told(_progress(drawn, options))
         affordable = int((options.max_evaluations - spent.n_evaluations.sum()) / per_step)
         if not drawn.diagnosis.reason or affordable < _FIRST // 4:
@@ -181,7 +187,12 @@ def _joined(rounds: list[list[dict]]) -> tuple[np.ndarray, np.ndarray]:
     return np.moveaxis(theta, 1, 2), np.moveaxis(lp, 1, 2)
 
 
-def _kept(rounds: list[list[dict]], options: SampleOptions, spent: _Spent) -> Drawn:
+def _kept(
+    rounds: list[list[dict]],
+    options: SampleOptions,
+    spent: _Spent,
+    missed: Callable[[np.ndarray, float], str],
+) -> Drawn:
     theta, lp = _joined(rounds)
     n_superchains, _, n_steps, n_parameters = theta.shape
     late = theta[:, :, n_steps // 2 :]
@@ -204,8 +215,10 @@ def _kept(rounds: list[list[dict]], options: SampleOptions, spent: _Spent) -> Dr
     diagnosis = diagnose(theta[:, :, ::thin], diagnostics.stuck_walkers(moved), options)
     n_divergent = np.sum([[r[m].get("n_divergent", 0) for m in range(n_superchains)] for r in rounds], axis=0)
     if n_divergent.sum() > _DIVERGENT * n_superchains * n_steps:
-        reason = f"{n_divergent.sum()} trajectories diverged"
-        diagnosis = replace(diagnosis, reason="; ".join(filter(None, (diagnosis.reason, reason))))
+        diagnosis = diagnosis.also(f"{n_divergent.sum()} trajectories diverged")
+    if not diagnosis.reason:
+        draws = theta[:, :, ::thin].reshape(-1, n_parameters)
+        diagnosis = diagnosis.also(missed(draws, _smallest(diagnosis.ess_bulk)))
     return Drawn(
         theta[:, :, ::thin],
         lp[:, :, ::thin],

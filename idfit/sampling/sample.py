@@ -18,6 +18,7 @@ from idfit.results.sampling import draws_dataset, fates
 from idfit.sampling.density import Density
 from idfit.sampling.evidence import nested_runs
 from idfit.sampling.kernels import kernel_of
+from idfit.sampling.modes import Modes, log_masses, missed, modes_of
 from idfit.sampling.options import SampleOptions
 from idfit.sampling.positions import anchors, prior_quantiles, prior_variance
 from idfit.sampling.rounds import STAGE, Drawn, until_converged
@@ -86,7 +87,11 @@ def sample(
         drawn, evidence = nested_runs(objective, options, seed, runner, tell)
     else:
         around = anchors(density, fit, profiles)
-        drawn = until_converged(objective, kernel_of(options), around, options, seed, runner, tell)
+        modes = modes_of(density, fit) if isinstance(fit, xr.Dataset) else None
+        missed = _missed(objective, modes, seed, runner)
+        drawn = until_converged(
+            objective, kernel_of(options, modes), around, options, seed, runner, tell, missed
+        )
     back = _look_back(objective, drawn, seed, runner)
     attrs = {
         "sampler": options.sampler,
@@ -108,6 +113,22 @@ def sample(
         _draws(problem, drawn, back)
         | {"sampling": _sampling(problem, drawn, back["information"], density, profiles, levels, attrs)}
     )
+
+
+def _missed(
+    objective: Objective, modes: Modes | None, seed: int, runner: Runner
+) -> Callable[[np.ndarray, float], str]:
+    """What known mode draws (draw, parameter) of an effective sample size should be in and are not."""
+    if modes is None or len(modes) < 2:
+        return lambda draws, ess: ""
+
+    def work(task: Task, stop: np.ndarray) -> dict:
+        rng = seed_sequence(seed, *task.seed_key)
+        return {"log_mass": log_masses(Density(objective, stop), modes, rng)}
+
+    (result,) = runner.run([Task("posterior modes", (STAGE + 2, 0))], work)
+    log_mass = np.asarray(result["log_mass"])
+    return lambda draws, ess: missed(modes, log_mass, draws, ess)
 
 
 def _look_back(objective: Objective, drawn: Drawn, seed: int, runner: Runner) -> dict[str, Any]:

@@ -15,8 +15,6 @@ import numpy as np
 
 #: degrees of freedom of every component
 DOF = 5.0
-#: the most that are fitted, and the wide one
-MAX_COMPONENTS = 17
 _ITERATIONS = 25
 # by so much more components have to predict better, in units of ln q: less is chance
 _GAIN = 0.02
@@ -32,6 +30,14 @@ class StudentMixture:
     weight: np.ndarray
     mean: np.ndarray
     root: np.ndarray
+
+    def beside(self, other: StudentMixture, weight: float) -> StudentMixture:
+        """This one, and another that is drawn from with probability `weight`."""
+        return StudentMixture(
+            np.concatenate([(1 - weight) * self.weight, weight * other.weight]),
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.root, other.root]),
+        )
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """One θ (parameter,)."""

@@ -30,7 +30,7 @@ import numpy as np
 
 from idfit.sampling.density import Density
 from idfit.sampling.langevin import KERNELS, Chain, first_probability, fisher_metric
-from idfit.sampling.student_mixture import MAX_COMPONENTS, StudentMixture
+from idfit.sampling.student_mixture import StudentMixture
 
 # κ_0 and t_0 of the temperatures; steps before the kernels are first learnt from the past, and the factor
 # from one time to the next
@@ -41,11 +41,16 @@ _REMEMBERED = 500
 _PER_CHAIN = ("allowed", "probability", "log_scale", "root", "jump", "cost")
 
 
-def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERNELS) -> dict[str, Any]:
+def begin(
+    density: Density,
+    positions: np.ndarray,
+    kernels: Sequence[str] = KERNELS,
+    guides: StudentMixture | None = None,
+) -> dict[str, Any]:
     """The state of a ladder that starts from positions (rung, parameter), the coldest first.
 
-    kernels : which of `langevin.KERNELS` the chains use. Errors: `ValueError` where the density is 0 at a
-    start; `Interrupted` when the density was told to stop.
+    kernels : which of `langevin.KERNELS` the chains use; guides : modes that are known. Errors: `ValueError`
+    where the density is 0 at a start; `Interrupted` when the density was told to stop.
     """
     n, p = positions.shape
     starts = [density.at(np.array(theta, dtype=float), 1) for theta in positions]
@@ -58,16 +63,16 @@ def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERN
         metric = fisher_metric(point, beta[i], density)
         spread = np.linalg.inv(metric) if metric is not None else np.diag(density.prior_width**2 / 12)
         root[i] = np.linalg.cholesky(spread)
-    mixture = {
-        "weight": np.repeat(np.eye(1, MAX_COMPONENTS), n, 0),
-        "mean": np.repeat(positions[:, None], MAX_COMPONENTS, 1),
-        "component": np.repeat(root[:, None], MAX_COMPONENTS, 1),
-    }
+    mixtures = [
+        guides or StudentMixture(np.ones(1), theta[None], spread[None])
+        for theta, spread in zip(positions, root, strict=True)
+    ]
+    known = guides or StudentMixture(np.empty(0), np.empty((0, p)), np.empty((0, p, p)))
     state = {
         "theta": np.array(positions, dtype=float),
         "beta": beta,
         "allowed": np.repeat(allowed[None], n, 0),
-        "probability": np.repeat(first_probability(allowed)[None], n, 0),
+        "probability": np.repeat(first_probability(allowed, guides is not None)[None], n, 0),
         "log_scale": np.repeat(np.log([[2.38 / np.sqrt(p), 1.0, 1.0, p ** (-1 / 6)]]), n, 0),
         "root": root,
         "jump": np.zeros((n, len(KERNELS))),
@@ -78,7 +83,10 @@ def begin(density: Density, positions: np.ndarray, kernels: Sequence[str] = KERN
         "n_steps": 0,
         "n_adapted": 0,
         "next_learnt": _FIRST_LEARNT,
-        **mixture,
+        **_joined(mixtures),
+        "guide_weight": known.weight,
+        "guide_mean": known.mean,
+        "guide_root": known.root,
     }
     return {f"state_{name}": value for name, value in state.items()}
 
@@ -160,6 +168,9 @@ class _Ladder:
         self.peers = np.asarray(of("peers"), dtype=float)
         self.thinning, self.n_steps = int(of("thinning")), int(of("n_steps"))
         self.n_adapted, self.next_learnt = int(of("n_adapted")), int(of("next_learnt"))
+        self.guides = StudentMixture(
+            *(np.asarray(of(f"guide_{part}")) for part in ("weight", "mean", "root"))
+        )
         self.swap_proposed, self.swap_accepted = np.zeros((2, self.n_rungs - 1), dtype=np.int64)
         self.chains = [
             Chain(
@@ -167,6 +178,7 @@ class _Ladder:
                 beta=float(self.beta[i]),
                 archive=self.archive[i],
                 mixture=_mixture(of("weight")[i], of("mean")[i], of("component")[i]),
+                guides=self.guides if len(self.guides.weight) else None,
                 **_floats({name: of(name)[i] for name in _PER_CHAIN}),
             )
             for i in range(self.n_rungs)
@@ -174,7 +186,6 @@ class _Ladder:
 
     def state(self) -> dict[str, Any]:
         chains = self.chains
-        mixtures = [_padded(chain.mixture) for chain in chains]
         state = {
             "theta": np.array([chain.point.theta for chain in chains]),
             "beta": self.beta,
@@ -185,10 +196,10 @@ class _Ladder:
             "n_adapted": self.n_adapted,
             "next_learnt": self.next_learnt,
             **{name: np.array([getattr(chain, name) for chain in chains]) for name in _PER_CHAIN},
-            **{
-                name: np.array([m[i] for m in mixtures])
-                for i, name in enumerate(("weight", "mean", "component"))
-            },
+            **_joined([chain.mixture for chain in chains]),
+            "guide_weight": self.guides.weight,
+            "guide_mean": self.guides.mean,
+            "guide_root": self.guides.root,
         }
         return {f"state_{name}": value for name, value in state.items()}
 
@@ -261,11 +272,13 @@ def _mixture(weight: np.ndarray, mean: np.ndarray, root: np.ndarray) -> StudentM
     return StudentMixture(weight[:n].copy(), mean[:n].copy(), root[:n].copy())
 
 
-def _padded(mixture: StudentMixture) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """With as many components as there can be, those beyond its own of weight 0."""
-    missing = MAX_COMPONENTS - len(mixture.weight)
-    return (
-        np.pad(mixture.weight, (0, missing)),
-        np.pad(mixture.mean, ((0, missing), (0, 0)), mode="edge"),
-        np.pad(mixture.root, ((0, missing), (0, 0), (0, 0)), mode="edge"),
-    )
+def _joined(mixtures: Sequence[StudentMixture]) -> dict[str, np.ndarray]:
+    """Of all rungs, each with as many components as the longest, those beyond its own of weight 0."""
+    most = max(len(mixture.weight) for mixture in mixtures)
+    missing = [most - len(mixture.weight) for mixture in mixtures]
+    pairs = list(zip(mixtures, missing, strict=True))
+    return {
+        "weight": np.array([np.pad(m.weight, (0, n)) for m, n in pairs]),
+        "mean": np.array([np.pad(m.mean, ((0, n), (0, 0)), mode="edge") for m, n in pairs]),
+        "component": np.array([np.pad(m.root, ((0, n), (0, 0), (0, 0)), mode="edge") for m, n in pairs]),
+    }
