@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from idfit.numerics.scales import TRANSFORMS
-from idfit.prediction.curves import Curve, times_of
+from idfit.prediction.curves import Curve, given_times, telling_times
 from idfit.problem import Objective, Problem
 from idfit.problem.quantities import with_rows
+from idfit.problem.simulation import simulate
 from idfit.results import Status
 
 _FORWARD = (lambda v: v, np.log, np.log10, np.log2)
@@ -87,7 +88,7 @@ def cells_of(
 
     Errors: `InputError` for times and formulas.
     """
-    all_times, asked = times_of(problem, curves, times)
+    all_times, asked = _times_of(problem, curves, times, theta, rtol, atol)
     places = np.argwhere(asked)
     noisy = np.array([curves[c].noise is not None for c, _ in places], dtype=bool)
 
@@ -116,3 +117,49 @@ def cells_of(
         list(curves), all_times, asked, places[:, 0], places[:, 1], noisy, np.array(given, dtype=float),
         objective,
     )  # fmt: skip
+
+
+def _times_of(
+    problem: Problem,
+    curves: Sequence[Curve],
+    times: Sequence[float] | np.ndarray | None,
+    theta: np.ndarray,
+    rtol: float,
+    atol: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """All times (time,), and which of them each curve is asked for, (curve, time): without times those that
+    tell the curves of a condition at theta, from its start to its last measurement."""
+    if times is not None:
+        given = given_times(problem, curves, times)
+        return given, np.ones((len(curves), len(given)), dtype=bool)
+    courses = _courses(problem, curves, theta, rtol, atol)
+    own: dict[str, np.ndarray] = {}
+    for label in dict.fromkeys(c.condition for c in curves):
+        here = [course for curve, course in zip(curves, courses, strict=True) if curve.condition == label]
+        own[label] = telling_times(here[0][0], [values for _, values in here])
+    union = np.unique(np.concatenate(list(own.values()))) if own else np.empty(0)
+    asked = [np.isin(union, own[curve.condition]) for curve in curves]
+    return union, np.array(asked).reshape(len(curves), len(union))
+
+
+def _courses(
+    problem: Problem, curves: Sequence[Curve], theta: np.ndarray, rtol: float, atol: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each curve at theta on a fine grid: (time,) and its values on the scale of its noise."""
+    rows = [(f"idfit_{c.observable}", c.quantity(_last_time(problem, c))) for c in curves]
+    wider = with_rows(problem, rows, dict.fromkeys([name for name, _ in rows], 1.0))
+    made = simulate(wider, theta, rtol=rtol, atol=atol)
+    found = []
+    for curve, (name, _) in zip(curves, rows, strict=True):
+        one = made.sel(trajectory_condition=curve.condition, trajectory_observable=name)
+        found.append((one["trajectory_time"].values, forward(curve.transform, one["trajectory"].values)))
+    return found
+
+
+def _last_time(problem: Problem, curve: Curve) -> float:
+    """That of the measurements in its condition, or of all if there are none; its start if these are none."""
+    table = problem.spec.measurements
+    measured = np.array(table.time, dtype=float)
+    here = np.array([c == curve.where for c in table.condition]) & np.isfinite(measured)
+    start = next(s.t0 for s in problem.resolution.simulations if s.condition == curve.where and not s.steady)
+    return float(measured[here if here.any() else np.isfinite(measured)].max(initial=start))

@@ -12,11 +12,13 @@ from idfit.errors import InputError
 from idfit.expressions import names_in, parse
 from idfit.problem import Problem, Quantity
 from idfit.problem.packing import distribution_of, transform_of
-from idfit.problem.simulation import curve_label, grid_between
+from idfit.problem.simulation import curve_label
 from idfit.spec.schema import NoiseColumn
 
-#: times of each curve if none are given
-N_TIMES = 16
+#: times of each condition if none are given, at most and at least
+MOST_TIMES, _FEWEST_TIMES = 33, 9
+# share of the range of a curve by which a straight line between two times may miss it
+_BENT = 0.01
 
 
 @dataclass(frozen=True)
@@ -139,30 +141,33 @@ def _formula_curves(problem: Problem, name: str, formula: str) -> list[Curve]:
     return [Curve(s.label, name, formula, s.condition, tags=dict(s.copies)) for s in simulations]
 
 
-def times_of(
-    problem: Problem, curves: Sequence[Curve], times: Sequence[float] | np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """All times (time,), and which of them each curve is asked for, (curve, time).
-
-    Without times each curve has `N_TIMES` between its start and the last measurement of its condition,
-    densest where the data are. Errors: `InputError` for times that are none or lie before a start.
-    """
+def given_times(problem: Problem, curves: Sequence[Curve], times: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The times, in order. Errors: `InputError` for times that are none or lie before a start."""
     start = {s.condition: s.t0 for s in problem.resolution.simulations if not s.steady}
-    if times is not None:
-        given = np.unique(np.asarray(times, dtype=float))
-        if not len(given) or not np.isfinite(given).all():
-            raise InputError("times of predictions are finite numbers, and at least one")
-        if (late := max((start[c.where] for c in curves), default=given[0])) > given[0]:
-            raise InputError(f"time {given[0]:g} was asked for; a condition starts at {late:g}")
-        return given, np.ones((len(curves), len(given)), dtype=bool)
-    own = [_default_times(problem, curve, start[curve.where]) for curve in curves]
-    union = np.unique(np.concatenate(own)) if own else np.empty(0)
-    return union, np.array([np.isin(union, t) for t in own]).reshape(len(curves), len(union))
+    given = np.unique(np.asarray(times, dtype=float))
+    if not len(given) or not np.isfinite(given).all():
+        raise InputError("times of predictions are finite numbers, and at least one")
+    if (late := max((start[c.where] for c in curves), default=given[0])) > given[0]:
+        raise InputError(f"time {given[0]:g} was asked for; a condition starts at {late:g}")
+    return given
 
 
-def _default_times(problem: Problem, curve: Curve, start: float) -> np.ndarray:
-    table = problem.spec.measurements
-    measured = np.array(table.time, dtype=float)
-    here = np.array([c == curve.where for c in table.condition]) & np.isfinite(measured)
-    anchors = measured[here] if here.any() else measured[np.isfinite(measured)]
-    return np.unique(grid_between(anchors, start, N_TIMES))
+def telling_times(times: np.ndarray, courses: Sequence[np.ndarray]) -> np.ndarray:
+    """Of a fine grid (time,) those between which straight lines follow all courses (time,): to a hundredth of
+    the range of each, unless this takes more than `MOST_TIMES`. Where a course is not finite it says nothing.
+
+    >>> t = np.linspace(0.0, 1.0, 101)
+    >>> len(telling_times(t, [t])), len(telling_times(t, [np.sin(12 * t)]))
+    (9, 31)
+    """
+    chosen = np.unique(np.linspace(0, len(times) - 1, _FEWEST_TIMES).round().astype(int))
+    scaled = [
+        course / np.ptp(course[known]) for course in courses if np.ptp(course[known := np.isfinite(course)])
+    ]
+    while len(chosen) < min(MOST_TIMES, len(times)):
+        away = [np.abs(c - np.interp(times, times[chosen], c[chosen])) for c in scaled]
+        worst = np.nan_to_num(np.max(away, axis=0, initial=0.0))
+        if worst.max() <= _BENT:
+            break
+        chosen = np.sort(np.append(chosen, np.argmax(worst)))
+    return np.unique(times[chosen])
