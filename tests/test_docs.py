@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import idfit
 from idfit.cli.main import app
+from idfit.optimize.local import LocalOptions
 from idfit.results import Status
 from idfit.study.analyses import PosteriorTable
 from idfit.study.recipe import read_recipe
@@ -113,7 +114,8 @@ def test_recipe_example_is_read_and_shows_the_defaults(tmp_path):
     shown, _ = read_recipe(tmp_path / "recipe.toml")
     bare, _ = read_recipe(tmp_path / "bare.toml")
     assert shown.solver == bare.solver
-    assert shown.fit.model_copy(update={"optimizer": None}) == bare.fit
+    assert shown.fit.model_copy(update={"optimizer": None, "max_iterations": None}) == bare.fit
+    assert shown.fit.max_iterations == LocalOptions().max_iterations
     assert shown.missing == bare.missing
     assert bare.out == str(tmp_path / "bare")
 

@@ -21,6 +21,10 @@ def fit(
     update: Annotated[bool, typer.Option("--update", help="Write the best values into MODEL.")] = False,
     optimizer: options.Optimizer = None,
     sampling: options.SamplingOfStarts = options.Sampling.sobol,
+    max_iterations: Annotated[
+        int | None,
+        typer.Option(help="Of each start; raise it where starts end there.", show_default=False),
+    ] = None,
     rtol: options.Rtol = 1e-8,
     atol: options.Atol = 1e-12,
     resume: options.Resume = False,
@@ -45,7 +49,9 @@ def fit(
             missing=missing.value,
             out=str(out or f"idfit-{model.stem}"),
             seed=seed,
-            fit=FitOptions(starts=starts, optimizer=optimizer, sampling=sampling.value),
+            fit=FitOptions(
+                starts=starts, optimizer=optimizer, sampling=sampling.value, max_iterations=max_iterations
+            ),
             solver=SolverOptions(rtol=rtol, atol=atol),
         )
         mode = mode_of(resume, overwrite)

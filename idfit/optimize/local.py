@@ -27,7 +27,7 @@ class LocalOptions:
     one throughout.
     """
 
-    max_iterations: int = 300
+    max_iterations: int = 1000
     tolerance: float = 1e-9
     radius: float = 1.0
     coarse_rtol: float = 1e-6

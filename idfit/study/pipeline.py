@@ -15,8 +15,6 @@ import xarray as xr
 from idfit.errors import Finding, InputError, Interrupted, StorageError
 from idfit.files import write_whole
 from idfit.numerics.compilation import kernel_directory, kernels_are_compiled
-from idfit.optimize.fit import fit
-from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, simulate
 from idfit.spec.writing import hashes
 from idfit.study import equations
@@ -30,6 +28,7 @@ from idfit.study.directory import (
     RunDirectory,
     read_record,
 )
+from idfit.study.fitting import fitted
 from idfit.study.problem_table import problem_dataset
 from idfit.study.products import write_products
 from idfit.study.provenance import idfit_version, root_attrs
@@ -231,7 +230,7 @@ def _computed(
         groups |= asked
     means.say(f"fitting {len(problem.parameters)} parameters from {recipe.fit.starts} starts")
     means.stage("fit")
-    groups["fit"] = _fit(problem, recipe, runner)
+    groups["fit"] = fitted(problem, recipe, runner)
     missing = failed(groups["fit"]["status"], "starts")
     groups["simulation"] = simulate(
         problem, groups["fit"]["optimum"].values[0], rtol=recipe.solver.rtol, atol=recipe.solver.atol
@@ -288,19 +287,6 @@ def _attrs(problem: Problem, recipe: Recipe, command: str, findings: list[Findin
 def study_of(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTree:
     """The groups under a root that holds the provenance and no coordinates."""
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})
-
-
-def _fit(problem: Problem, recipe: Recipe, runner: Runner) -> xr.Dataset:
-    return fit(
-        problem,
-        n_starts=recipe.fit.starts,
-        seed=recipe.seed,
-        sampling=recipe.fit.sampling,
-        optimizer=recipe.fit.optimizer or DEFAULT_OPTIMIZER,
-        rtol=recipe.solver.rtol,
-        atol=recipe.solver.atol,
-        runner=runner,
-    )
 
 
 def located(recipe: Recipe) -> Recipe:

@@ -22,6 +22,7 @@ from idfit.study.analyses import Fault
 MAX_STARTS = 1_000_000
 SMALLEST_TOLERANCE, LARGE_TOLERANCE = 1e-14, 1e-3
 _MAX_SEED = 2**63 - 1
+_MAX_ITERATIONS = 1_000_000
 # tables whose keys are options of the command line, and options that are named otherwise
 _BY_KEY = (
     "fit",
@@ -44,13 +45,15 @@ _OPTIONS = {
 
 
 class FitOptions(BaseModel):
-    """How to search: number of starts, local optimiser by name, and how the starts are spread."""
+    """How to search: number of starts, local optimiser by name, how the starts are spread, and how long each
+    may take."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     starts: int = 50
     optimizer: str | None = None  # None: idfit's own
     sampling: Literal["sobol", "lhs"] = "sobol"
+    max_iterations: int | None = None  # None: as many as `LocalOptions` allows
 
 
 class SolverOptions(BaseModel):
@@ -167,6 +170,9 @@ def check_options(recipe: Recipe) -> list[Finding]:
     if not 1 <= recipe.fit.starts <= MAX_STARTS:
         rule = f"must be from 1 to {MAX_STARTS:,}"
         tell(("fit", "starts"), recipe.fit.starts, rule, "50 is a good beginning", "P12")
+    if (limit := recipe.fit.max_iterations) is not None and not 1 <= limit <= _MAX_ITERATIONS:
+        rule = f"must be from 1 to {_MAX_ITERATIONS:,}"
+        tell(("fit", "max_iterations"), limit, rule, "leave it out for 1000", "P12")
     if recipe.seed is not None and not 0 <= recipe.seed <= _MAX_SEED:
         tell(("seed",), recipe.seed, f"must be from 0 to {_MAX_SEED}", "leave it out to draw one", "P12")
     for name, value in recipe.solver.model_dump().items():

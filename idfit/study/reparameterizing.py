@@ -10,12 +10,11 @@ import xarray as xr
 from idfit.errors import Finding, InputError
 from idfit.expressions import names_in, parse
 from idfit.formats.load import read
-from idfit.optimize.fit import fit
-from idfit.optimize.local import DEFAULT_OPTIMIZER
 from idfit.problem import Problem, build
 from idfit.reparameterization import Reparameterization, prove, reparameterization_of, with_profiles
 from idfit.structural.combinations import find_combinations
 from idfit.study.analyses import ProfilesTable, ReparameterizationTable
+from idfit.study.fitting import fitted
 from idfit.study.recipe import Recipe
 from idfit.study.stages import Groups, Stage, failed, levels_of
 from idfit.tasks import Runner
@@ -118,16 +117,7 @@ def stages_of(change: Change) -> list[Stage]:
 def _fit_before(
     change: Change, problem: Problem, groups: Groups, recipe: Recipe, runner: Runner
 ) -> xr.Dataset:
-    return fit(
-        change.old,
-        n_starts=recipe.fit.starts,
-        seed=recipe.seed,
-        sampling=recipe.fit.sampling,
-        optimizer=recipe.fit.optimizer or DEFAULT_OPTIMIZER,
-        rtol=recipe.solver.rtol,
-        atol=recipe.solver.atol,
-        runner=runner,
-    )
+    return fitted(change.old, recipe, runner)
 
 
 def _profiles_before(

@@ -11,7 +11,7 @@ import xarray as xr
 
 import idfit
 from idfit.errors import InputError, Interrupted, RunError
-from idfit.study import pipeline, products
+from idfit.study import fitting, pipeline, products
 from idfit.study.directory import JOURNAL_FILE, RUN_FILE
 from idfit.study.pipeline import Means, mode_of, resume_run, run_recipe
 from idfit.study.recipe import FitOptions, SolverOptions
@@ -191,14 +191,14 @@ def test_r24_a_report_that_cannot_be_drawn_does_not_lose_the_fit(recipe, tmp_pat
 
 
 def test_failed_starts_are_counted_by_reason(recipe, monkeypatch, undrawn):
-    real = pipeline.fit
+    real = fitting.fit
 
     def some_fail(*arguments, **options):
         fitted = real(*arguments, **options)
         fitted["status"][[1, 4]] = int(idfit.Status.STEP_BUDGET)
         return fitted
 
-    monkeypatch.setattr(pipeline, "fit", some_fail)
+    monkeypatch.setattr(fitting, "fit", some_fail)
     (reason,) = run_recipe(recipe, "new", Means()).degraded
     assert reason == f"2 of 8 starts failed: {idfit.Status.STEP_BUDGET.sentence}"
 

@@ -144,6 +144,8 @@ def test_p20_a_large_tolerance_is_a_warning():
 
 
 def test_p12_options_of_the_command_line_are_named_as_such():
+    (finding,) = check_options(Recipe(model="m", fit=FitOptions(max_iterations=0)))
+    assert str(finding).startswith("P12: --max-iterations 0 - must be from 1 to ")
     (finding,) = check_options(Recipe(model="m", fit=FitOptions(starts=0)))
     assert str(finding) == "P12: --starts 0 - must be from 1 to 1,000,000 - 50 is a good beginning"
 
@@ -158,6 +160,7 @@ def test_p13_a_missing_seed_is_drawn_once_and_kept():
 
 def test_identity_names_every_option_that_decides_the_numbers():
     identity = Recipe(model="m", seed=1).identity("x", "y")
-    assert set(identity) == {"model", "data", "seed", "starts", "optimizer", "sampling", "rtol", "atol"}
+    options = {"starts", "optimizer", "sampling", "max_iterations"}
+    assert set(identity) == {"model", "data", "seed", "rtol", "atol"} | options
     assert Recipe(model="m", seed=1, out="a").digest() == Recipe(model="n", seed=1, out="b").digest()
     assert Recipe(model="m", seed=1).digest() != Recipe(model="m", seed=2).digest()
