@@ -91,7 +91,7 @@ def _checks(found: Change, before: list[Profile], after: list[Profile]) -> list[
     checks = [
         {
             "what": "The equations determine every new parameter",
-            "how": "rank of the outputs' power series at random points",
+            "how": "rank of the outputs' derivatives in time, at random points",
             "found": rank if found.rank >= 0 else "cannot be computed",
             "holds": found.full_rank if found.rank >= 0 else None,
         },

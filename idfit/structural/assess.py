@@ -176,7 +176,10 @@ def _local_decision(question: Question, local: LocalResult, i: int) -> Decision:
         levels = {formula for e in question.experiments for _, formula in e.noise}
         verdict = StructuralVerdict.GLOBAL if quantity.formula in levels else StructuralVerdict.AT_LEAST_LOCAL
         return Decision(verdict, "the scatter of the measurements determines it")
-    return Decision(StructuralVerdict.AT_LEAST_LOCAL, "rank of the power series of the outputs")
+    return Decision(
+        StructuralVerdict.AT_LEAST_LOCAL,
+        "no other value near it gives the same outputs (rank of their derivatives in time)",
+    )
 
 
 def _moving_with(question: Question, local: LocalResult, i: int) -> str:

@@ -68,6 +68,7 @@ def test_arviz_reads_it_as_it_is(gaussian):
     assert_allclose(float(arviz_stats.ess(gaussian)["a"]), ours, rtol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")  # of few data, and no concern here
 def test_leave_one_out_of_arviz_is_that_of_the_closed_form(gaussian):
     oracle = linear_gaussian()
     jacobian, y = oracle.jacobian(np.ones(2)), oracle.values

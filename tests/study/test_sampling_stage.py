@@ -50,6 +50,7 @@ def test_the_stage_makes_the_groups_of_arviz_and_tells_its_rounds(whole):
     assert any("R-hat" in line and "of 400" in line for line in said)
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")  # of few data, and no concern here
 def test_arviz_reads_the_stored_study_as_it_is(whole):
     recipe, outcome, _ = whole
     study = idfit.open_study(recipe.out)
