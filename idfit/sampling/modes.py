@@ -44,6 +44,10 @@ class Modes:
         """All with the same weight."""
         return StudentMixture(np.full(len(self), 1 / len(self)), self.mean, self.root)
 
+    def shares(self, theta: np.ndarray) -> np.ndarray:
+        """(mode,) of theta (draw, parameter) in the neighbourhood of each."""
+        return np.array([self.near(k, theta).mean() for k in range(len(self))])
+
     def near(self, mode: int, theta: np.ndarray) -> np.ndarray:
         """(draw,) whether theta (draw, parameter) lies in the neighbourhood of a mode."""
         z = np.linalg.solve(self.root[mode], (theta - self.mean[mode]).T)
@@ -73,14 +77,14 @@ def log_masses(density: Density, modes: Modes, rng: np.random.Generator) -> np.n
     return result
 
 
-def missed(modes: Modes, log_mass: np.ndarray, theta: np.ndarray, ess: float) -> str:
+def missed(share: np.ndarray, log_mass: np.ndarray, ess: float) -> str:
     """The mode of the largest mass that no draw is in though, of `ess` independent ones, ten would be, in
     words; empty if there is none.
 
-    theta : (draw, parameter). The draws in the neighbourhood of one mode say what part of the posterior its
-    mass is, and so what part that of each other one is. Without a draw in any there is no such measure.
+    share : (mode,) of the draws in the neighbourhood of each. Those of one mode say what part of the
+    posterior its mass is, and so what part that of each other one is. Without a draw in any there is no such
+    measure.
     """
-    share = np.array([modes.near(k, theta).mean() for k in range(len(modes))])
     if not share.any() or not np.isfinite(log_mass[share > 0]).all():
         return ""
     best = int(np.argmax(share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import secrets
 from collections.abc import Callable, Sequence
@@ -119,16 +120,22 @@ def _missed(
     objective: Objective, modes: Modes | None, seed: int, runner: Runner
 ) -> Callable[[np.ndarray, float], str]:
     """What known mode draws (draw, parameter) of an effective sample size should be in and are not."""
-    if modes is None or len(modes) < 2:
-        return lambda draws, ess: ""
 
     def work(task: Task, stop: np.ndarray) -> dict:
+        assert modes is not None
         rng = seed_sequence(seed, *task.seed_key)
         return {"log_mass": log_masses(Density(objective, stop), modes, rng)}
 
-    (result,) = runner.run([Task("posterior modes", (STAGE + 2, 0))], work)
-    log_mass = np.asarray(result["log_mass"])
-    return lambda draws, ess: missed(modes, log_mass, draws, ess)
+    @functools.cache
+    def log_mass() -> np.ndarray:
+        (result,) = runner.run([Task("posterior modes", (STAGE + 2, 0))], work)
+        return np.asarray(result["log_mass"])
+
+    def found(draws: np.ndarray, ess: float) -> str:
+        share = np.ones(0) if modes is None or len(modes) < 2 else modes.shares(draws)
+        return "" if share.all() else missed(share, log_mass(), ess)
+
+    return found
 
 
 def _look_back(objective: Objective, drawn: Drawn, seed: int, runner: Runner) -> dict[str, Any]:

@@ -97,12 +97,12 @@ def test_what_draws_have_missed(six):
     modes, density = known(six)
     masses = log_masses(density, modes, np.random.default_rng(1))
     around = np.random.default_rng(2).standard_normal((1000, 6))
-    assert part_missed(missed(modes, masses, around - 4, 1000.0)) == pytest.approx(70, abs=8)
-    assert part_missed(missed(modes, masses, around + 4, 1000.0)) == pytest.approx(30, abs=8)
+    assert part_missed(missed(modes.shares(around - 4), masses, 1000.0)) == pytest.approx(70, abs=8)
+    assert part_missed(missed(modes.shares(around + 4), masses, 1000.0)) == pytest.approx(30, abs=8)
     # too few draws to expect one there, draws in both, draws near none
-    assert not missed(modes, masses, around - 4, 4.0)
-    assert not missed(modes, masses, np.concatenate([around - 4, around + 4]), 1000.0)
-    assert not missed(modes, masses, 0.1 * around, 1000.0)
+    assert not missed(modes.shares(around - 4), masses, 4.0)
+    assert not missed(modes.shares(np.concatenate([around - 4, around + 4])), masses, 1000.0)
+    assert not missed(modes.shares(0.1 * around), masses, 1000.0)
 
 
 def test_ensembles_that_hardly_cross_between_modes_make_no_claim():
