@@ -16,7 +16,9 @@ from idfit.sampling.positions import quantile_function
 from idfit.tasks import Result
 
 #: points that are alive at a time; the error of ln Z goes with their number's root
-LIVE_POINTS = 500
+LIVE_POINTS = 250
+# parameters up to which new points are drawn evenly from ellipsoids around those alive
+_FEW = 4
 # what a likelihood is said to be once all has to stop: it is accepted at once, and ends the step
 _ANY = 1e300
 
@@ -118,7 +120,11 @@ def _begun(
 ) -> Any:
     """The sampler with its first points."""
     n_parameters = len(likelihood.density.objective.parameters)
-    return library.NestedSampler(likelihood, transform, n_parameters, nlive=n_live, rstate=rng, blob=True)
+    # ellipsoids around long, bent regions are mostly empty
+    how = "unif" if n_parameters <= _FEW else "rwalk"
+    return library.NestedSampler(
+        likelihood, transform, n_parameters, nlive=n_live, rstate=rng, blob=True, sample=how
+    )
 
 
 def _drawn(library: Any, results: Any, rng: np.random.Generator) -> Result:

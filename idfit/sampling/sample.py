@@ -16,6 +16,7 @@ from idfit.errors import InputError
 from idfit.problem import Objective, Problem
 from idfit.results import Limit, Status, dataset
 from idfit.results.sampling import draws_dataset, fates
+from idfit.sampling.bridge import bridge_evidence
 from idfit.sampling.density import Density
 from idfit.sampling.evidence import nested_runs
 from idfit.sampling.kernels import kernel_of
@@ -62,9 +63,11 @@ def sample(
     parameter on its natural scale over chain and draw), ``sample_stats`` (lp, ln of the density on the
     estimation scale), ``log_likelihood`` and ``observed_data``. The group ``sampling`` says what the draws
     are worth. Unless its attribute `converged` is 1, it makes no claim: moments and intervals are NaN, and
-    `reason` says what is missing. ``dynesty`` adds `log_evidence`, ln of ∫ exp(−nllh)·prior dθ with the prior
-    normalised within the bounds, and `log_evidence_error`. Chains of one superchain (walkers of an ensemble)
-    depend on each other: effective sample sizes and R-hat are those of the group ``sampling``.
+    `reason` says what is missing. Its attributes `log_evidence` and `log_evidence_error` are ln of
+    ∫ exp(−nllh)·prior dθ with the prior normalised within the bounds, and its standard error, by a bridge
+    between the draws and a mixture fitted to them, or by ``dynesty`` as nested sampling has it. Chains of one
+    superchain (walkers of an ensemble) depend on each other: effective sample sizes and R-hat are those of
+    the group ``sampling``.
 
     The same seed gives the same bytes with any number of workers. Errors: `InputError` for options, and for a
     parameter with neither a prior nor finite bounds; `RunError` where no beginning of finite density is
@@ -93,6 +96,8 @@ def sample(
         drawn = until_converged(
             objective, kernel_of(options, modes), around, options, seed, runner, tell, missed
         )
+        if not drawn.diagnosis.reason:
+            drawn, evidence = bridge_evidence(objective, drawn, seed, runner)
     back = _look_back(objective, drawn, seed, runner)
     attrs = {
         "sampler": options.sampler,
