@@ -22,12 +22,11 @@ import numpy as np
 
 from idfit.numerics import plan as layout
 from idfit.numerics.arguments import Z_HD, Z_STATES, Z_TIME, set_inputs
-from idfit.numerics.calls import call, call_sparse
+from idfit.numerics.blocks import copy
+from idfit.numerics.calls import call, call_sparse, invoke
 from idfit.numerics.compilation import kernel
 from idfit.numerics.sparse import (
     add_product,
-    dense_factorise,
-    dense_solve_columns,
     factorise,
     solve,
     solve_columns,
@@ -109,7 +108,9 @@ def factorise_w(
         dense[i, i] = diagonal
         for e in range(j_ptr[i], j_ptr[i + 1]):
             dense[i, j_col[e]] -= jacobian_out[e]
-    return DENSE_PIVOTED if dense_factorise(dense, pivots) else FAILED
+    good = np.zeros(1, np.int64)
+    invoke(scalars[layout.F_DENSE_FACTORISE], (dense, pivots, np.int64(n), good))
+    return DENSE_PIVOTED if good[0] else FAILED
 
 
 @kernel(inline=True)
@@ -130,7 +131,7 @@ def state_stages(
             for i in range(n):
                 stage_state[stage, i] = stage_state[stage - 1, i] + u[stage - 1, i]
         z[Z_TIME] = t + _NODE[stage] * h
-        z[Z_STATES : Z_STATES + n] = stage_state[stage]
+        copy(z[Z_STATES:], stage_state[stage])
         if pieces.shape[0]:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
         call(scalars[layout.F_RHS], rhs_out, z)
@@ -144,7 +145,7 @@ def state_stages(
         if not math.isfinite(total):
             return False
         if is_dense:
-            dense_solve_columns(dense, pivots, u[stage].reshape(n, 1))
+            invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), u[stage], np.int64(1)))
         elif scalars[layout.F_SOLVE]:
             call_sparse(scalars[layout.F_SOLVE], u[stage], lu, lu, 0)
         else:
@@ -225,14 +226,14 @@ def sensitivity_stages(
         # s_new becomes the argument S + Σ a V of the stage, its block of V the sum Σ (c/h) V
         call_sparse(scalars[layout.F_STAGE_SUMS + stage], work, inverse_step, inverse_step, size)
         z[Z_TIME] = t + _NODE[stage] * h
-        z[Z_STATES : Z_STATES + n] = stage_state[stage]
+        copy(z[Z_STATES:], stage_state[stage])
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
         call(scalars[layout.F_STAGE], stage_out, z)
         z[Z_TIME] = t
         z[Z_HD] = h * _D[stage]
-        z[Z_STATES : Z_STATES + n] = y
-        z[first_stage : first_stage + n] = u[stage]
+        copy(z[Z_STATES:], y)
+        copy(z[first_stage:], u[stage])
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
         call(scalars[layout.F_TANGENT], tangent_out, z)
@@ -247,7 +248,7 @@ def sensitivity_stages(
             add_product(row_stage, stage_out, j_ptr, j_col, s_new, width)
             add_product(row_stage, tangent_out, m_ptr, m_col, s, width)
         if is_dense:
-            dense_solve_columns(dense, pivots, row_stage.reshape(n, width))
+            invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), row_stage, np.int64(width)))
         elif generated:
             call_sparse(scalars[layout.F_SOLVE_COLUMNS], row_stage, lu, lu, width)
         else:

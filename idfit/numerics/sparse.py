@@ -8,9 +8,10 @@ pivot is detected, and the step is then done by a dense factorisation with parti
 from __future__ import annotations
 
 import numpy as np
+from numba import carray, types  # pyright: ignore
 
 from idfit.numerics.blocks import combine
-from idfit.numerics.compilation import kernel
+from idfit.numerics.compilation import entry, kernel
 
 SMALLEST_PIVOT = 1e-9  # relative to the largest entry of its row
 
@@ -40,7 +41,22 @@ def eliminated_pattern(pattern: np.ndarray) -> np.ndarray:
     return filled
 
 
-@kernel
+@kernel(inner=True)
+def scatter(row_ptr, column, column_of_formal, width):
+    """Where the entries of a sparse d/dp go in rows of sensitivities: (entry, target) of those that vary
+    here."""
+    source, target = np.empty(column.shape[0], np.int64), np.empty(column.shape[0], np.int64)
+    count = 0
+    for i in range(row_ptr.shape[0] - 1):
+        for e in range(row_ptr[i], row_ptr[i + 1]):
+            c = column_of_formal[column[e]]
+            if c >= 0:
+                source[count], target[count] = e, i * width + c
+                count += 1
+    return source[:count], target[:count]
+
+
+@kernel(inner=True)
 def factorise(lu, row_ptr, column, diagonal, work):
     """Overwrite W (in `lu`, on the filled pattern) by L and U with inverse pivots. Returns False at a small
     pivot.
@@ -70,7 +86,7 @@ def factorise(lu, row_ptr, column, diagonal, work):
     return good
 
 
-@kernel
+@kernel(inner=True)
 def solve(lu, row_ptr, column, diagonal, b):
     """Solve L U x = b in place; b : (n,)."""
     n = row_ptr.shape[0] - 1
@@ -86,7 +102,7 @@ def solve(lu, row_ptr, column, diagonal, b):
         b[i] = value * lu[diagonal[i]]
 
 
-@kernel
+@kernel(inner=True)
 def solve_columns(lu, row_ptr, column, diagonal, b, width):
     """Solve L U X = B in place; b : (n·width,), rows of sensitivities padded to `width`."""
     n = row_ptr.shape[0] - 1
@@ -98,7 +114,7 @@ def solve_columns(lu, row_ptr, column, diagonal, b, width):
         )
 
 
-@kernel
+@kernel(inner=True)
 def add_product(target, coefficient, row_ptr, column, source, width):
     """target += A·source for a sparse A; target, source : (n·width,), rows of sensitivities."""
     for i in range(row_ptr.shape[0] - 1):
@@ -107,7 +123,7 @@ def add_product(target, coefficient, row_ptr, column, source, width):
         )
 
 
-@kernel
+@kernel(inner=True)
 def dense_factorise(w, pivots):
     """LU with partial pivoting in place; w : (n, n), pivots : (n,). Returns False if singular."""
     n = w.shape[0]
@@ -131,7 +147,7 @@ def dense_factorise(w, pivots):
     return True
 
 
-@kernel
+@kernel(inner=True)
 def dense_solve_columns(w, pivots, b):
     """Solve with the factors of `dense_factorise` in place; b : (n, columns)."""
     n, m = b.shape
@@ -153,3 +169,18 @@ def dense_solve_columns(w, pivots, b):
                     b[k, j] -= factor * b[i, j]
         for j in range(m):
             b[k, j] /= w[k, k]
+
+
+_INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
+
+
+@entry(types.void(_REALS, _INTEGERS, types.int64, _INTEGERS))
+def run_dense_factorise(w_at, pivots_at, n, good_at):
+    """`dense_factorise`, by its address; good : (1,) whether it is regular."""
+    carray(good_at, (1,))[0] = dense_factorise(carray(w_at, (n, n)), carray(pivots_at, (n,)))
+
+
+@entry(types.void(_REALS, _INTEGERS, types.int64, _REALS, types.int64))
+def run_dense_solve(w_at, pivots_at, n, b_at, columns):
+    """`dense_solve_columns`, by its address."""
+    dense_solve_columns(carray(w_at, (n, n)), carray(pivots_at, (n,)), carray(b_at, (n, columns)))
