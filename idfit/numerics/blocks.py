@@ -30,7 +30,7 @@ def copy(target, source):
         target[i] = source[i]
 
 
-@kernel
+@kernel(inner=True)
 def padded(n_columns):
     """The number of columns that is stored for so many."""
     return (n_columns + WIDTH - 1) // WIDTH * WIDTH

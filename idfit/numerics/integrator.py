@@ -100,7 +100,7 @@ _STILL_STEPS = 8
 _MOST_STEADY_STEPS = 5_000
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def _initial_step(y, f, weight, t_span):
     """First guess of the step: the state changes by 1e-4 of itself, as an estimate by its derivative says.
 
@@ -177,9 +177,8 @@ def run(
     first_stage = first_input + 2 * n_inputs
     j_ptr, j_col = integers(ints, layout.J_PTR), integers(ints, layout.J_COL)
     p_ptr, p_col = integers(ints, layout.P_PTR), integers(ints, layout.P_COL)
-    m_ptr, m_col = integers(ints, layout.M_PTR), integers(ints, layout.M_COL)
+    n_m = integers(ints, layout.M_COL).shape[0]
     n_ptr, n_col = integers(ints, layout.N_PTR), integers(ints, layout.N_COL)
-    lu_ptr, lu_col = integers(ints, layout.LU_PTR), integers(ints, layout.LU_COL)
     lu_diagonal, j_to_lu = integers(ints, layout.LU_DIAGONAL), integers(ints, layout.J_TO_LU)
     state_scale = reals(ints, floats, layout.STATE_SCALE)
     knot_ptr = integers(ints, layout.KNOT_PTR)
@@ -220,8 +219,8 @@ def run(
     rhs_out = np.empty(n)
     jacobian_out = np.empty(j_col.shape[0] + n)
     stage_out = np.empty(j_col.shape[0] + p_col.shape[0])
-    tangent_out = np.empty(m_col.shape[0] + n_col.shape[0])
-    lu, work = np.empty(lu_col.shape[0] + 1), np.empty(n)
+    tangent_out = np.empty(n_m + n_col.shape[0])
+    lu = np.empty(integers(ints, layout.LU_COL).shape[0] + 1)
     dense, pivots = np.empty((n, n)), np.empty(n, np.int64)
     y, y_new, weight = np.empty(n), np.empty(n), np.empty(n)
     stage_state = np.empty((8, n))
@@ -416,9 +415,8 @@ def run(
             call(scalars[layout.F_JACOBIAN], jacobian_out, z)
             info[INFO_FACTORISATIONS] += 1
             kind = factorise_w(
-                scalars, h, jacobian_out, j_ptr, j_col, lu, lu_ptr, lu_col, lu_diagonal, j_to_lu, work,
-                dense, pivots,
-            )  # fmt: skip
+                ints, scalars, h, jacobian_out, j_ptr, j_col, lu, lu_diagonal, j_to_lu, dense, pivots
+            )
             is_dense = kind != SPARSE
             info[INFO_DENSE] += is_dense
             if kind == FAILED:
@@ -432,9 +430,8 @@ def run(
                 continue
 
             finite = state_stages(
-                scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out,
-                j_col.shape[0], lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
-                y, u, stage_state, rhs_out,
+                ints, scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out,
+                j_col.shape[0], lu, is_dense, dense, pivots, y, u, stage_state, rhs_out,
             )  # fmt: skip
             error = math.inf
             if finite:
@@ -479,9 +476,8 @@ def run(
                 error = max(
                     error,
                     sensitivity_stages(
-                        scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
-                        j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
-                        lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+                        ints, scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
+                        j_col.shape[0], n_m, p_from, p_to, n_from, n_to, lu, is_dense, dense, pivots,
                         y, u, stage_state, work_columns, width, n_columns, stage_out, tangent_out,
                         y_new, magnitude, rtol, atol, state_scale,
                     ),
@@ -568,7 +564,7 @@ def _enter_map(ints, number, q, column_of_outer, z, n, column_of_formal):
         column_of_formal[j] = column_of_outer[outer]
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def _start(ints, simulation, z, column_of_formal, start_y, start_s, y, s, width, n_columns):
     """The states and sensitivities at the start. Returns whether they are finite."""
     scalars = integers(ints, layout.SCALARS)

@@ -63,7 +63,7 @@ def outer_values(ints, floats, theta, q, slope, formula_jacobian):
         q[o] = p[k] if k >= 0 else (constant[o] if k == -1 else values[-2 - k])
 
 
-@kernel
+@kernel(inner=True)
 def _add_chain(row, o, amount, outer_theta, outer_ptr, outer_col, slope, formula_jacobian):
     """row += amount · dq_o/dtheta"""
     k = outer_theta[o]
@@ -74,7 +74,7 @@ def _add_chain(row, o, amount, outer_theta, outer_ptr, outer_col, slope, formula
             row[outer_col[e]] += amount * formula_jacobian[e]
 
 
-@kernel
+@kernel(inner=True)
 def transfer_columns(own, s, columns, target, n):
     """Copy sensitivities (n·padded width,) by the columns `own` to rows with the columns `columns`, which
     contain them; the others stay."""
@@ -159,8 +159,10 @@ def run_predict(
         dsigma[:] = 0.0
     n_switches = scalars[layout.N_SWITCHES] + scalars[layout.N_EVENTS]
     is_start, begins_from = integers(ints, layout.SIM_STEADY), integers(ints, layout.SIM_START)
-    n_simulations = scalars[layout.N_SIMULATIONS]
-    kept_rows = n_simulations if np.any(is_start) else 0
+    n_simulations, has_starts = scalars[layout.N_SIMULATIONS], False
+    for simulation in range(n_simulations):
+        has_starts = has_starts or is_start[simulation] != 0
+    kept_rows = n_simulations if has_starts else 0
     widest = 0
     for simulation in range(kept_rows):
         widest = max(widest, padded(column_ptr[simulation + 1] - column_ptr[simulation]) if order > 0 else 0)

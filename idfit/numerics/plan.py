@@ -32,6 +32,7 @@ from idfit.numerics.compilation import kernel
     F_SCORE,
     F_EVENTS,  # 0 where nothing computes from the states at an instant
     F_STEADY,  # 0 where no simulation ends in a steady state
+    F_SPARSE,  # 0 where there is straight-line sparse algebra
     F_DENSE_FACTORISE,
     F_DENSE_SOLVE,
     F_SWITCH,  # addresses of generated functions; those of switches and events are 0 where there are none
@@ -53,7 +54,7 @@ from idfit.numerics.compilation import kernel
     F_DENSE_SUMS,  # sums of the stages of the sensitivities
     F_STAGE_SUMS,  # the first of eight
     N_SCALARS,
-) = (*range(36), 43)
+) = (*range(37), 44)
 
 # Sections of integers. "CSR" is a pair (row pointers, columns) of the nonzero entries of a matrix.
 (

@@ -25,12 +25,7 @@ from idfit.numerics.arguments import Z_HD, Z_STATES, Z_TIME, set_inputs
 from idfit.numerics.blocks import copy
 from idfit.numerics.calls import call, call_sparse, invoke
 from idfit.numerics.compilation import kernel
-from idfit.numerics.sparse import (
-    add_product,
-    factorise,
-    solve,
-    solve_columns,
-)
+from idfit.numerics.sparse import sparse
 
 _GAMMA = 0.21193756319429014
 A = np.array([
@@ -82,9 +77,7 @@ SPARSE, DENSE_PIVOTED, FAILED = range(3)
 
 
 @kernel(inline=True)
-def factorise_w(
-    scalars, h, jacobian_out, j_ptr, j_col, lu, lu_ptr, lu_col, lu_diagonal, j_to_lu, work, dense, pivots
-):
+def factorise_w(ints, scalars, h, jacobian_out, j_ptr, j_col, lu, lu_diagonal, j_to_lu, dense, pivots):
     """Factorise W = I/(h·gamma) - J: on its sparse pattern, densely where a pivot is small. Returns how."""
     n = lu_diagonal.shape[0]
     diagonal = 1.0 / (h * _GAMMA)
@@ -97,11 +90,8 @@ def factorise_w(
         return FAILED
     for i in range(n):
         lu[lu_diagonal[i]] += diagonal
-    if scalars[layout.F_FACTORISE]:
-        call_sparse(scalars[layout.F_FACTORISE], lu, lu, lu, 0)
-        if lu[lu_col.shape[0]] != 0.0:
-            return SPARSE
-    elif factorise(lu, lu_ptr, lu_col, lu_diagonal, work):
+    sparse(ints, scalars, layout.F_FACTORISE, lu, lu, lu, np.int64(0))
+    if lu[lu.shape[0] - 1] != 0.0:
         return SPARSE
     dense[:] = 0.0
     for i in range(n):
@@ -115,8 +105,8 @@ def factorise_w(
 
 @kernel(inline=True)
 def state_stages(
-    scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out, n_j,
-    lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots, y, u, stage_state, rhs_out,
+    ints, scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out, n_j,
+    lu, is_dense, dense, pivots, y, u, stage_state, rhs_out,
 ):  # fmt: skip
     """The stages U_i and their arguments Y_i of a step; returns False if a right-hand side is not finite."""
     n = y.shape[0]
@@ -146,10 +136,8 @@ def state_stages(
             return False
         if is_dense:
             invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), u[stage], np.int64(1)))
-        elif scalars[layout.F_SOLVE]:
-            call_sparse(scalars[layout.F_SOLVE], u[stage], lu, lu, 0)
         else:
-            solve(lu, lu_ptr, lu_col, lu_diagonal, u[stage])
+            sparse(ints, scalars, layout.F_SOLVE, u[stage], lu, lu, np.int64(0))
     return True
 
 
@@ -203,9 +191,8 @@ def sensitivity_weight(scaled_sensitivity, state, rtol, atol):
 
 @kernel(inner=True)
 def sensitivity_stages(
-    scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
-    j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
-    lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+    ints, scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
+    n_j, n_m, p_from, p_to, n_from, n_to, lu, is_dense, dense, pivots,
     y, u, stage_state, work, width, n_columns, stage_out, tangent_out,
     y_new, magnitude, rtol, atol, state_scale,
 ):  # fmt: skip
@@ -215,11 +202,9 @@ def sensitivity_stages(
     """
     n = y.shape[0]
     size = n * width
-    n_j, n_m = j_col.shape[0], m_col.shape[0]
     n_inputs = pieces.shape[0]
     s = work[BLOCK_S * size : (BLOCK_S + 1) * size]
     s_new = work[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
-    generated = scalars[layout.F_FACTORISE] != 0
     inverse_step = np.array([1.0 / h])
     for stage in range(8):
         row_stage = work[(BLOCK_V + stage) * size : (BLOCK_V + stage + 1) * size]
@@ -241,18 +226,12 @@ def sensitivity_stages(
             row_stage[p_to[e]] += stage_out[n_j + p_from[e]]
         for e in range(n_from.shape[0]):
             row_stage[n_to[e]] += tangent_out[n_m + n_from[e]]
-        if generated:
-            call_sparse(scalars[layout.F_JACOBIAN_PRODUCT], row_stage, stage_out, s_new, width)
-            call_sparse(scalars[layout.F_SECOND_PRODUCT], row_stage, tangent_out, s, width)
-        else:
-            add_product(row_stage, stage_out, j_ptr, j_col, s_new, width)
-            add_product(row_stage, tangent_out, m_ptr, m_col, s, width)
+        sparse(ints, scalars, layout.F_JACOBIAN_PRODUCT, row_stage, stage_out, s_new, width)
+        sparse(ints, scalars, layout.F_SECOND_PRODUCT, row_stage, tangent_out, s, width)
         if is_dense:
             invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), row_stage, np.int64(width)))
-        elif generated:
-            call_sparse(scalars[layout.F_SOLVE_COLUMNS], row_stage, lu, lu, width)
         else:
-            solve_columns(lu, lu_ptr, lu_col, lu_diagonal, row_stage, width)
+            sparse(ints, scalars, layout.F_SOLVE_COLUMNS, row_stage, lu, lu, width)
     last = work[(BLOCK_V + 7) * size : (BLOCK_V + 8) * size]
     for e in range(size):
         s_new[e] += last[e]

@@ -10,8 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, types  # pyright: ignore
 
+from idfit.numerics import plan as layout
 from idfit.numerics.blocks import combine
+from idfit.numerics.calls import call_sparse, invoke
 from idfit.numerics.compilation import entry, kernel
+from idfit.numerics.plan import integers, size_of
 
 SMALLEST_PIVOT = 1e-9  # relative to the largest entry of its row
 
@@ -57,13 +60,13 @@ def scatter(row_ptr, column, column_of_formal, width):
 
 
 @kernel(inner=True)
-def factorise(lu, row_ptr, column, diagonal, work):
-    """Overwrite W (in `lu`, on the filled pattern) by L and U with inverse pivots. Returns False at a small
-    pivot.
+def _factorise(lu, row_ptr, column, diagonal):
+    """Overwrite W (in `lu`, on the filled pattern) by L and U with inverse pivots.
 
-    lu : (filled entries + 1,); work : (n,) scratch.
+    lu : (filled entries + 1,), the last one says whether no pivot was small.
     """
     n = row_ptr.shape[0] - 1
+    work = np.empty(n)
     good = True
     for i in range(n):
         start, middle, end = row_ptr[i], diagonal[i], row_ptr[i + 1]
@@ -83,11 +86,11 @@ def factorise(lu, row_ptr, column, diagonal, work):
                 largest = max(largest, abs(lu[e]))
         good = good and abs(lu[middle]) > SMALLEST_PIVOT * largest
         lu[middle] = 1.0 / lu[middle]
-    return good
+    lu[row_ptr[n]] = 1.0 if good else 0.0
 
 
 @kernel(inner=True)
-def solve(lu, row_ptr, column, diagonal, b):
+def _solve(lu, row_ptr, column, diagonal, b):
     """Solve L U x = b in place; b : (n,)."""
     n = row_ptr.shape[0] - 1
     for i in range(n):
@@ -103,7 +106,7 @@ def solve(lu, row_ptr, column, diagonal, b):
 
 
 @kernel(inner=True)
-def solve_columns(lu, row_ptr, column, diagonal, b, width):
+def _solve_columns(lu, row_ptr, column, diagonal, b, width):
     """Solve L U X = B in place; b : (n·width,), rows of sensitivities padded to `width`."""
     n = row_ptr.shape[0] - 1
     for i in range(n):
@@ -124,6 +127,42 @@ def add_product(target, coefficient, row_ptr, column, source, width):
 
 
 @kernel(inner=True)
+def sparse(ints, scalars, which, a, b, c, width):
+    """What the scalar `which` names (F_FACTORISE, …), by generated code or, for large models, by patterns.
+
+    a : is changed (W, right-hand sides, a sum); b : factors or entries of a matrix; c : factor of a product.
+    """
+    if scalars[which]:
+        call_sparse(scalars[which], a, b, c, width)
+    else:
+        invoke(scalars[layout.F_SPARSE], (np.int64(which), ints, a, b, c, np.int64(width)))
+
+
+_INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
+
+
+@entry(types.void(types.int64, _INTEGERS, _REALS, _REALS, _REALS, types.int64))
+def run_sparse(which, ints_at, a_at, b_at, c_at, width):
+    """`sparse` by the patterns, by its address."""
+    ints = carray(ints_at, (size_of(ints_at),))
+    lu_ptr, lu_col = integers(ints, layout.LU_PTR), integers(ints, layout.LU_COL)
+    diagonal = integers(ints, layout.LU_DIAGONAL)
+    n, n_lu = diagonal.shape[0], lu_col.shape[0] + 1
+    if which == layout.F_FACTORISE:
+        _factorise(carray(a_at, (n_lu,)), lu_ptr, lu_col, diagonal)
+    elif which == layout.F_SOLVE:
+        _solve(carray(b_at, (n_lu,)), lu_ptr, lu_col, diagonal, carray(a_at, (n,)))
+    elif which == layout.F_SOLVE_COLUMNS:
+        _solve_columns(carray(b_at, (n_lu,)), lu_ptr, lu_col, diagonal, carray(a_at, (n * width,)), width)
+    else:
+        of_jacobian = which == layout.F_JACOBIAN_PRODUCT
+        row_ptr = integers(ints, layout.J_PTR if of_jacobian else layout.M_PTR)
+        column = integers(ints, layout.J_COL if of_jacobian else layout.M_COL)
+        a, c = carray(a_at, (n * width,)), carray(c_at, (n * width,))
+        add_product(a, carray(b_at, (column.shape[0],)), row_ptr, column, c, width)
+
+
+@kernel(inline=True)
 def dense_factorise(w, pivots):
     """LU with partial pivoting in place; w : (n, n), pivots : (n,). Returns False if singular."""
     n = w.shape[0]
@@ -147,7 +186,7 @@ def dense_factorise(w, pivots):
     return True
 
 
-@kernel(inner=True)
+@kernel(inline=True)
 def dense_solve_columns(w, pivots, b):
     """Solve with the factors of `dense_factorise` in place; b : (n, columns)."""
     n, m = b.shape
@@ -169,9 +208,6 @@ def dense_solve_columns(w, pivots, b):
                     b[k, j] -= factor * b[i, j]
         for j in range(m):
             b[k, j] /= w[k, k]
-
-
-_INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
 
 
 @entry(types.void(_REALS, _INTEGERS, types.int64, _INTEGERS))

@@ -129,7 +129,7 @@ def step_in_ball(g, b, radius):
     return vectors @ c
 
 
-@kernel
+@kernel(inner=True)
 def _shifted_length(values, c, shift):
     """‖s‖² of s = -(B + shift)⁻¹g in the eigenbasis, and Σ s_i²/(λ_i + shift)."""
     length2, slope = 0.0, 0.0
@@ -173,7 +173,7 @@ def update_curvature(a, s, change):
                 a[k, j] += product[k] * product[j] / denominator
 
 
-@kernel
+@kernel(inner=True)
 def read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight):
     """d nllh/dm, d nllh/dsigma and the Fisher information of m, each (row,) in the order of the data."""
     row_readout, row_index = integers(ints, layout.ROW_READOUT), integers(ints, layout.ROW_INDEX)
@@ -186,7 +186,7 @@ def read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight):
         )
 
 
-@kernel
+@kernel(inner=True)
 def unexplained_change(pull_m, pull_sigma, dm, old_dm, dsigma, old_dsigma, free, change):
     """Into change (theta,): Σ pull (∇m - ∇m_old), what the Fisher matrix does not explain of the gradient's
     change.
@@ -202,7 +202,7 @@ def unexplained_change(pull_m, pull_sigma, dm, old_dm, dsigma, old_dsigma, free,
                 change[k] += pull_sigma[i] * (dsigma[i, k] - old_dsigma[i, k])
 
 
-@kernel
+@kernel(inner=True)
 def pull_of_the_bend(m, probe_m, dm, weight, s):
     """½ Σ weight ∇m m'', (theta,); m'' is the second derivative of m along s, from m at theta + _PROBE s."""
     g = np.zeros(s.shape[0])
@@ -225,12 +225,16 @@ def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
     for k in range(n):
         outward = (theta[k] <= lower[k] and g[k] >= 0.0) or (theta[k] >= upper[k] and g[k] <= 0.0)
         active[k] = not free[k] or outward
+    variables = np.empty(n, np.int64)
     s[:] = 0.0
     left = radius
     slope = g.copy()
     for _ in range(n):
-        variables = np.flatnonzero(~active)
-        m = variables.shape[0]
+        m = 0
+        for k in range(n):
+            if not active[k]:
+                variables[m] = k
+                m += 1
         if m == 0 or left <= 0.0:
             break
         g_free, b_free = np.empty(m), np.empty((m, m))
@@ -270,7 +274,7 @@ def expected_decrease(g, b, s):
     return decrease
 
 
-@kernel
+@kernel(inner=True)
 def surprise(change, b, s, scale, free):
     """‖scale·(change - bs)‖ of the free variables: how far b was out about the change of the gradient."""
     total = 0.0
@@ -281,7 +285,7 @@ def surprise(change, b, s, scale, free):
     return math.sqrt(total)
 
 
-@kernel
+@kernel(inner=True)
 def scaled_length(s, scale):
     """‖s/scale‖"""
     total = 0.0
@@ -315,13 +319,13 @@ def _copy_rows(target, source):
         copy(target[i], source[i])
 
 
-@kernel
+@kernel(inner=True)
 def _clip(theta, lower, upper):
     for k in range(theta.shape[0]):
         theta[k] = min(max(theta[k], lower[k]), upper[k])
 
 
-@kernel
+@kernel(inner=True)
 def _variable_scale(scale_code, theta, start, b, radius, scale):
     """What counts as one unit of each variable: a factor e on logarithmic scales, else its own size or
     error."""

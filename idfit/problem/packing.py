@@ -20,7 +20,7 @@ from idfit.numerics.likelihood import DISTRIBUTIONS
 from idfit.numerics.objective import run_predict, run_score
 from idfit.numerics.priors import PRIORS
 from idfit.numerics.scales import SCALES, TRANSFORMS
-from idfit.numerics.sparse import run_dense_factorise, run_dense_solve
+from idfit.numerics.sparse import run_dense_factorise, run_dense_solve, run_sparse
 from idfit.numerics.steady import run_steady
 from idfit.problem.conservation import NO_LAWS, conservation
 from idfit.problem.happenings import changes_at, event_sections, jumps_of, same_time
@@ -127,6 +127,7 @@ def build_plan(
         layout.F_PREDICT: run_predict(),
         layout.F_SCORE: run_score(),
         layout.F_EVENTS: run_events() if acts else 0,
+        layout.F_SPARSE: 0 if compiled.address("factorise") else run_sparse(),
         layout.F_DENSE_FACTORISE: run_dense_factorise(),
         layout.F_DENSE_SOLVE: run_dense_solve(),
         layout.F_STEADY: run_steady() if any(settles) else 0,
