@@ -70,7 +70,7 @@ LOOK_AROUND, SETTLE, NEXT_DUE, FIRST_CROSSING, CORRECTION, CROSS, ACTION = np.ar
 ANSWER, INSTANT, NUMBER, DIRECTION, FRACTION, STEP, TIME_RATE, IS_NEW, N_NUMBERS = range(9)
 
 
-@kernel(inline=True)
+@kernel(inner=True)
 def make_machine(ints, floats, z, pieces, column_of_formal, n_columns):
     """The arrays for one integration; z and pieces are shared with the integrator."""
     scalars = integers(ints, layout.SCALARS)

@@ -100,7 +100,7 @@ _STILL_STEPS = 8
 _MOST_STEADY_STEPS = 5_000
 
 
-@kernel(inline=True)
+@kernel(inner=True)
 def _initial_step(y, f, weight, t_span):
     """First guess of the step: the state changes by 1e-4 of itself, as an estimate by its derivative says.
 
@@ -564,7 +564,7 @@ def _enter_map(ints, number, q, column_of_outer, z, n, column_of_formal):
         column_of_formal[j] = column_of_outer[outer]
 
 
-@kernel(inline=True)
+@kernel(inner=True)
 def _start(ints, simulation, z, column_of_formal, start_y, start_s, y, s, width, n_columns):
     """The states and sensitivities at the start. Returns whether they are finite."""
     scalars = integers(ints, layout.SCALARS)

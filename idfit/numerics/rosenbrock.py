@@ -22,10 +22,9 @@ import numpy as np
 
 from idfit.numerics import plan as layout
 from idfit.numerics.arguments import Z_HD, Z_STATES, Z_TIME, set_inputs
-from idfit.numerics.blocks import copy
 from idfit.numerics.calls import call, call_sparse, invoke
 from idfit.numerics.compilation import kernel
-from idfit.numerics.sparse import sparse
+from idfit.numerics.sparse import by_pattern
 
 _GAMMA = 0.21193756319429014
 A = np.array([
@@ -90,7 +89,11 @@ def factorise_w(ints, scalars, h, jacobian_out, j_ptr, j_col, lu, lu_diagonal, j
         return FAILED
     for i in range(n):
         lu[lu_diagonal[i]] += diagonal
-    sparse(ints, scalars, layout.F_FACTORISE, lu, lu, lu, np.int64(0))
+    zero = np.int64(0)
+    if scalars[layout.F_FACTORISE]:
+        call_sparse(scalars[layout.F_FACTORISE], lu, lu, lu, zero)
+    else:
+        by_pattern(ints, scalars, layout.F_FACTORISE, lu, lu, lu, zero)
     if lu[lu.shape[0] - 1] != 0.0:
         return SPARSE
     dense[:] = 0.0
@@ -121,7 +124,8 @@ def state_stages(
             for i in range(n):
                 stage_state[stage, i] = stage_state[stage - 1, i] + u[stage - 1, i]
         z[Z_TIME] = t + _NODE[stage] * h
-        copy(z[Z_STATES:], stage_state[stage])
+        for i in range(n):
+            z[Z_STATES + i] = stage_state[stage, i]
         if pieces.shape[0]:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
         call(scalars[layout.F_RHS], rhs_out, z)
@@ -136,8 +140,10 @@ def state_stages(
             return False
         if is_dense:
             invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), u[stage], np.int64(1)))
+        elif scalars[layout.F_SOLVE]:
+            call_sparse(scalars[layout.F_SOLVE], u[stage], lu, lu, 0)
         else:
-            sparse(ints, scalars, layout.F_SOLVE, u[stage], lu, lu, np.int64(0))
+            by_pattern(ints, scalars, layout.F_SOLVE, u[stage], lu, lu, np.int64(0))
     return True
 
 
@@ -205,20 +211,23 @@ def sensitivity_stages(
     n_inputs = pieces.shape[0]
     s = work[BLOCK_S * size : (BLOCK_S + 1) * size]
     s_new = work[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
+    generated = scalars[layout.F_FACTORISE] != 0
     inverse_step = np.array([1.0 / h])
     for stage in range(8):
         row_stage = work[(BLOCK_V + stage) * size : (BLOCK_V + stage + 1) * size]
         # s_new becomes the argument S + Σ a V of the stage, its block of V the sum Σ (c/h) V
         call_sparse(scalars[layout.F_STAGE_SUMS + stage], work, inverse_step, inverse_step, size)
         z[Z_TIME] = t + _NODE[stage] * h
-        copy(z[Z_STATES:], stage_state[stage])
+        for i in range(n):
+            z[Z_STATES + i] = stage_state[stage, i]
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
         call(scalars[layout.F_STAGE], stage_out, z)
         z[Z_TIME] = t
         z[Z_HD] = h * _D[stage]
-        copy(z[Z_STATES:], y)
-        copy(z[first_stage:], u[stage])
+        for i in range(n):
+            z[Z_STATES + i] = y[i]
+            z[first_stage + i] = u[stage, i]
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
         call(scalars[layout.F_TANGENT], tangent_out, z)
@@ -226,12 +235,18 @@ def sensitivity_stages(
             row_stage[p_to[e]] += stage_out[n_j + p_from[e]]
         for e in range(n_from.shape[0]):
             row_stage[n_to[e]] += tangent_out[n_m + n_from[e]]
-        sparse(ints, scalars, layout.F_JACOBIAN_PRODUCT, row_stage, stage_out, s_new, width)
-        sparse(ints, scalars, layout.F_SECOND_PRODUCT, row_stage, tangent_out, s, width)
+        if generated:
+            call_sparse(scalars[layout.F_JACOBIAN_PRODUCT], row_stage, stage_out, s_new, width)
+            call_sparse(scalars[layout.F_SECOND_PRODUCT], row_stage, tangent_out, s, width)
+        else:
+            by_pattern(ints, scalars, layout.F_JACOBIAN_PRODUCT, row_stage, stage_out, s_new, width)
+            by_pattern(ints, scalars, layout.F_SECOND_PRODUCT, row_stage, tangent_out, s, width)
         if is_dense:
             invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), row_stage, np.int64(width)))
+        elif generated:
+            call_sparse(scalars[layout.F_SOLVE_COLUMNS], row_stage, lu, lu, width)
         else:
-            sparse(ints, scalars, layout.F_SOLVE_COLUMNS, row_stage, lu, lu, width)
+            by_pattern(ints, scalars, layout.F_SOLVE_COLUMNS, row_stage, lu, lu, width)
     last = work[(BLOCK_V + 7) * size : (BLOCK_V + 8) * size]
     for e in range(size):
         s_new[e] += last[e]

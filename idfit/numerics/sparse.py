@@ -12,7 +12,7 @@ from numba import carray, types  # pyright: ignore
 
 from idfit.numerics import plan as layout
 from idfit.numerics.blocks import combine
-from idfit.numerics.calls import call_sparse, invoke
+from idfit.numerics.calls import invoke
 from idfit.numerics.compilation import entry, kernel
 from idfit.numerics.plan import integers, size_of
 
@@ -127,15 +127,12 @@ def add_product(target, coefficient, row_ptr, column, source, width):
 
 
 @kernel(inner=True)
-def sparse(ints, scalars, which, a, b, c, width):
-    """What the scalar `which` names (F_FACTORISE, …), by generated code or, for large models, by patterns.
+def by_pattern(ints, scalars, which, a, b, c, width):
+    """What generated code does for smaller models: which is the scalar that would name it (F_FACTORISE, …).
 
     a : is changed (W, right-hand sides, a sum); b : factors or entries of a matrix; c : factor of a product.
     """
-    if scalars[which]:
-        call_sparse(scalars[which], a, b, c, width)
-    else:
-        invoke(scalars[layout.F_SPARSE], (np.int64(which), ints, a, b, c, np.int64(width)))
+    invoke(scalars[layout.F_SPARSE], (np.int64(which), ints, a, b, c, np.int64(width)))
 
 
 _INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
@@ -143,7 +140,7 @@ _INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
 
 @entry(types.void(types.int64, _INTEGERS, _REALS, _REALS, _REALS, types.int64))
 def run_sparse(which, ints_at, a_at, b_at, c_at, width):
-    """`sparse` by the patterns, by its address."""
+    """`by_pattern`, by its address."""
     ints = carray(ints_at, (size_of(ints_at),))
     lu_ptr, lu_col = integers(ints, layout.LU_PTR), integers(ints, layout.LU_COL)
     diagonal = integers(ints, layout.LU_DIAGONAL)
