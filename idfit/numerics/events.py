@@ -546,7 +546,7 @@ def run_events(
     book_at, at_at, numbers_at, y_at, s_at, width, y_new_at, k_dense_at,
 ):  # fmt: skip
     """`ask`, by its address."""
-    ints, at = carray(ints_at, (size_of(ints_at),)), carray(at_at, (_SIZE,))
+    ints, at = carray(ints_at, (size_of(ints_at),)), carray(at_at, (_SIZE,))  # pyright: ignore
     scalars = integers(ints, layout.SCALARS)
     n = scalars[layout.N_STATES]
     m = Machine(
