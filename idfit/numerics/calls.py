@@ -61,7 +61,7 @@ def _invoke(typing_context, address, arguments):
         kinds, given = signature.args[1].types, cgutils.unpack_tuple(builder, values[1])
         passed = []
         for kind, value in zip(kinds, given, strict=True):
-            if isinstance(kind, types.Array):
+            if isinstance(kind, types.Array) and kind.layout == "C":
                 value = context.make_array(kind)(context, builder, value).data
             elif not isinstance(kind, types.Integer | types.Float):
                 raise TypeError(f"{kind} cannot be passed")

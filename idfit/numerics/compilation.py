@@ -99,7 +99,8 @@ def entry(signature: Any) -> Callable[[Callable], Callable[[], int]]:
 def kernel(function: Callable | None = None, *, inline: bool = False, inner: bool = False) -> Callable:
     """Compile a numerical function: no GIL, division by zero gives inf or nan, cached on disk.
 
-    inner : only other kernels call it, so that what Python would need for that is not compiled.
+    inner : only other kernels call it, so that what Python would need for that is not compiled; it is part of
+    the machine code of those others, and has none of its own on disk.
     """
     if function is None:
         return functools.partial(kernel, inline=inline, inner=inner)
@@ -109,7 +110,7 @@ def kernel(function: Callable | None = None, *, inline: bool = False, inner: boo
         compiler: Any = numba.njit  # its own annotations leave out the wrappers
         return compiler(
             nogil=True,
-            cache=True,
+            cache=not inner,
             error_model="numpy",
             fastmath={"contract"},
             no_cfunc_wrapper=True,

@@ -16,12 +16,14 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import carray, types  # pyright: ignore
 
 from idfit.numerics import plan as layout
-from idfit.numerics.arguments import Z_STATES, Z_TIME, set_inputs
-from idfit.numerics.calls import call
-from idfit.numerics.compilation import kernel
-from idfit.numerics.plan import integers, reals
+from idfit.numerics.arguments import Z_STATES, Z_TIME, input_size, set_inputs
+from idfit.numerics.blocks import copy
+from idfit.numerics.calls import call, invoke
+from idfit.numerics.compilation import entry, kernel
+from idfit.numerics.plan import integers, reals, size_of
 from idfit.numerics.rosenbrock import interpolate
 
 #: delayed events that may be waiting at a time
@@ -45,7 +47,7 @@ class Machine(NamedTuple):
     at: np.ndarray  # where they begin, and sizes
 
 
-# Parts of the book, positions in `at`
+# Parts of the book, positions in `at`. Numbers of numpy: for each literal a function is compiled once more.
 (
     TRUTH,  # (event,) whether its condition holds
     G,  # (switch,)
@@ -59,9 +61,13 @@ class Machine(NamedTuple):
     WAITING,  # (1,) how many events wait
     QUEUE,  # (waiting·length,): due, event, d due (column), values (state), d values (state·column)
     N_PARTS,
-) = range(12)
+) = np.arange(12)
 _N_COLUMNS, _MOST_SET, _LENGTH, _SIZE = N_PARTS + 1, N_PARTS + 2, N_PARTS + 3, N_PARTS + 4
 _ROW_DUE, _ROW_EVENT, _ROW_REST = range(3)
+
+# what `ask` may be asked, and the numbers that go to and fro with it
+LOOK_AROUND, SETTLE, NEXT_DUE, FIRST_CROSSING, CORRECTION, CROSS, ACTION = np.arange(7)
+ANSWER, INSTANT, NUMBER, DIRECTION, FRACTION, STEP, TIME_RATE, IS_NEW, N_NUMBERS = range(9)
 
 
 @kernel(inner=True)
@@ -111,7 +117,7 @@ def _evaluate(m, function, t, y, out):
     """A generated function at t, y with the present sides."""
     n = y.shape[0]
     m.z[Z_TIME] = t
-    m.z[Z_STATES : Z_STATES + n] = y
+    copy(m.z[Z_STATES:], y)
     if m.pieces.shape[0]:
         first_input = Z_STATES + n + m.column_of_formal.shape[0]
         knot_time = reals(m.ints, m.floats, layout.KNOT_TIME)
@@ -174,7 +180,7 @@ def _shift(m, t, y, s, width, dt, direction):
 
 
 @kernel(inner=True)
-def evaluate_action(m, action, t, y, s, width, dt):
+def _evaluate_action(m, action, t, y, s, width, dt):
     """VALUE of an action, and SLOPE = d value/dq.
 
     s : total derivatives of the states at an instant whose own derivative is dt.
@@ -213,7 +219,7 @@ def _row(m, w):
 
 
 @kernel(inner=True)
-def next_due(m):
+def _next_due(m):
     """When the first waiting event is carried out; inf if none waits."""
     first = math.inf
     for w in range(int(part(m, WAITING)[0])):
@@ -227,7 +233,7 @@ def _forget(m, event):
     waiting, kept = part(m, WAITING), 0
     for w in range(int(waiting[0])):
         if _row(m, w)[_ROW_EVENT] != event:
-            _row(m, kept)[:] = _row(m, w)
+            copy(_row(m, kept), _row(m, w))
             kept += 1
     waiting[0] = kept
 
@@ -238,8 +244,8 @@ def _store_values(m, row, n_set):
     n_columns, most_set = m.at[_N_COLUMNS], m.at[_MOST_SET]
     value, slope = part(m, VALUE), part(m, SLOPE)
     first = _ROW_REST + n_columns
-    row[first : first + n_set] = value[:n_set]
-    row[first + most_set : first + most_set + n_set * n_columns] = slope[: n_set * n_columns]
+    copy(row[first:], value[:n_set])
+    copy(row[first + most_set :], slope[: n_set * n_columns])
 
 
 @kernel(inner=True)
@@ -266,7 +272,7 @@ def _note_triggers(m, t, y, s, width, dt):
             continue
         if waiting[0] == MOST_WAITING:
             return False
-        evaluate_action(m, e, t, y, s, width, dt)
+        _evaluate_action(m, e, t, y, s, width, dt)
         n_set = event_ptr[e + 1] - event_ptr[e]
         delay = max(value[n_set], 0.0)
         row = _row(m, int(waiting[0]))
@@ -309,7 +315,7 @@ def _carry_out(m, w, t, y, s, width):
         _evaluate_switches(m, t, y)
     _shift(m, t, y, s, width, dt, 1.0)
     if integers(m.ints, layout.EVENT_FROM_TRIGGER)[e] == 0:
-        evaluate_action(m, e, t, y, s, width, dt)
+        _evaluate_action(m, e, t, y, s, width, dt)
         _store_values(m, row, n_set)
     first = _ROW_REST + n_columns
     for v in range(n_set):
@@ -319,7 +325,7 @@ def _carry_out(m, w, t, y, s, width):
             s[i * width + c] = row[first + most_set + v * n_columns + c]
     waiting = part(m, WAITING)
     for other in range(w + 1, int(waiting[0])):
-        _row(m, other - 1)[:] = _row(m, other)
+        copy(_row(m, other - 1), _row(m, other))
     waiting[0] -= 1
     _renew_sides(m, t, y)
     fine = _note_triggers(m, t, y, s, width, dt)
@@ -330,7 +336,7 @@ def _carry_out(m, w, t, y, s, width):
 
 
 @kernel(inner=True)
-def settle(m, t, y, s, width):
+def _settle(m, t, y, s, width):
     """Carry out all events that are due at t and what follows from them at once. s : at the fixed time t.
 
     Returns how many there were, -1 if that has no end.
@@ -354,7 +360,7 @@ def _renew_sides(m, t, y):
     g, before, side = part(m, G), part(m, G_BEFORE), sides(m)
     if g.shape[0] == 0:
         return
-    before[:] = g
+    copy(before, g)
     _evaluate_switches(m, t, y)
     for k in range(g.shape[0]):
         if g[k] != before[k]:
@@ -374,11 +380,11 @@ def _leave_roots(m, t, y):
 
 
 @kernel(inner=True)
-def look_around(m, t, y, s, width, is_new):
+def _look_around(m, t, y, s, width, is_new):
     """Sides and events at a known time, at which a phase begins (is_new) or something may have changed.
 
     Conditions are seen twice: at the instant itself, where a switch may be exactly at its root, and just
-    after it. Returns as `settle`.
+    after it. Returns as `_settle`.
     """
     g, rate, side = part(m, G), part(m, RATE), sides(m)
     still = np.zeros(m.at[_N_COLUMNS])
@@ -392,20 +398,20 @@ def look_around(m, t, y, s, width, is_new):
     fine = _note_triggers(m, t, y, s, width, still)
     _leave_roots(m, t, y)
     fine = _note_triggers(m, t, y, s, width, still) and fine
-    return settle(m, t, y, s, width) if fine else -1
+    return _settle(m, t, y, s, width) if fine else -1
 
 
 # roots ------------------------------------------------------------------------------------------------
 
 
 @kernel(inner=True)
-def first_crossing(m, t, time_rate, h, y, y_new, k_dense, state, values):
+def _first_crossing(m, t, time_rate, h, y, y_new, k_dense):
     """The first switch that changes sides within a step, the fraction of the step, and the side to which it
     goes; (-1, 1, 0) if none does.
 
-    time_rate : 1, or 0 where the time stands still for the equations. state : (n,), values : (switch,)
-    scratch.
+    time_rate : 1, or 0 where the time stands still for the equations.
     """
+    state, values = np.empty(y.shape[0]), np.empty(sides(m).shape[0])
     side, function = sides(m), _function(m, layout.F_SWITCH)
     best, best_r, direction, before = -1, 1.0, 0.0, 0.0
     for look in range(1, _LOOKS + 1):
@@ -458,7 +464,7 @@ def _root(m, k, t, time_rate, h, y, y_new, k_dense, low, high, state, values):
 
 
 @kernel(inner=True)
-def correction(m, k, t, y):
+def _correction(m, k, t, y):
     """How much later the root of switch k is than t, by Newton's formula; 0 where that says nothing."""
     _evaluate_switches(m, t, y)
     delta = -part(m, G)[k] / part(m, RATE)[k]
@@ -483,9 +489,9 @@ def _root_slope(m, k, s, width, dt):
 
 
 @kernel(inner=True)
-def cross(m, target, direction, t, y, s, width):
+def _cross(m, target, direction, t, y, s, width):
     """Take the switch `target`, and all others that are at their roots too, to their other sides at t, and do
-    what follows. s : at the fixed time t. Returns as `settle`."""
+    what follows. s : at the fixed time t. Returns as `_settle`."""
     g, rate, side = part(m, G), part(m, RATE), sides(m)
     dt = np.zeros(m.at[_N_COLUMNS])
     _evaluate_switches(m, t, y)
@@ -502,7 +508,73 @@ def cross(m, target, direction, t, y, s, width):
         if next_side[k] != side[k]:
             side[k] = 0.0
     fine = _note_triggers(m, t, y, s, width, dt)
-    side[:] = next_side
+    copy(side, next_side)
     fine = _note_triggers(m, t, y, s, width, dt) and fine
     _shift(m, t, y, s, width, dt, -1.0)
-    return settle(m, t, y, s, width) if fine else -1
+    return _settle(m, t, y, s, width) if fine else -1
+
+
+# by address -------------------------------------------------------------------------------------------
+
+
+@kernel(inner=True)
+def ask(m, what, numbers, y, s, width, y_new, k_dense):
+    """Let the functions of this file do something; they are compiled only for problems that need them.
+
+    numbers : (N_NUMBERS,) what each of them takes and gives; y_new : (n,) and k_dense : (3, n) of the step,
+    where one is asked about. Returns the answer.
+    """
+    invoke(
+        _function(m, layout.F_EVENTS),
+        (
+            what, m.ints, m.floats, np.int64(m.floats.shape[0]), m.z, m.pieces, m.column_of_formal,
+            m.book, m.at, numbers, y, s, np.int64(width), y_new, k_dense,
+        ),
+    )  # fmt: skip
+    return numbers[ANSWER]
+
+
+_INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
+
+
+@entry(types.void(
+    types.int64, _INTEGERS, _REALS, types.int64, _REALS, _INTEGERS, _INTEGERS,
+    _REALS, _INTEGERS, _REALS, _REALS, _REALS, types.int64, _REALS, _REALS,
+))  # fmt: skip
+def run_events(
+    what, ints_at, floats_at, n_floats, z_at, pieces_at, column_of_formal_at,
+    book_at, at_at, numbers_at, y_at, s_at, width, y_new_at, k_dense_at,
+):  # fmt: skip
+    """`ask`, by its address."""
+    ints, at = carray(ints_at, (size_of(ints_at),)), carray(at_at, (_SIZE,))  # pyright: ignore
+    scalars = integers(ints, layout.SCALARS)
+    n = scalars[layout.N_STATES]
+    m = Machine(
+        ints,
+        carray(floats_at, (n_floats,)),
+        carray(z_at, (input_size(ints),)),
+        carray(pieces_at, (scalars[layout.N_INPUTS],)),
+        carray(column_of_formal_at, (scalars[layout.N_FORMAL],)),
+        carray(book_at, (at[N_PARTS],)),
+        at,
+    )
+    y, s, y_new = carray(y_at, (n,)), carray(s_at, (n * width,)), carray(y_new_at, (n,))
+    numbers, k_dense = carray(numbers_at, (N_NUMBERS,)), carray(k_dense_at, (3, n))
+    t, number = numbers[INSTANT], int(numbers[NUMBER])
+    if what == LOOK_AROUND:
+        numbers[ANSWER] = _look_around(m, t, y, s, width, numbers[IS_NEW] != 0.0)
+    elif what == SETTLE:
+        numbers[ANSWER] = _settle(m, t, y, s, width)
+    elif what == NEXT_DUE:
+        numbers[ANSWER] = _next_due(m)
+    elif what == FIRST_CROSSING:
+        number, numbers[FRACTION], numbers[DIRECTION] = _first_crossing(
+            m, t, numbers[TIME_RATE], numbers[STEP], y, y_new, k_dense
+        )
+        numbers[ANSWER] = number
+    elif what == CORRECTION:
+        numbers[ANSWER] = _correction(m, number, t, y_new)
+    elif what == CROSS:
+        numbers[ANSWER] = _cross(m, number, numbers[DIRECTION], t, y, s, width)
+    else:
+        _evaluate_action(m, number, t, y, s, width, np.zeros(at[_N_COLUMNS]))

@@ -23,25 +23,34 @@ from idfit.numerics.arguments import (
     input_size,
     set_inputs,
 )
-from idfit.numerics.blocks import padded
+from idfit.numerics.blocks import copy, padded
 from idfit.numerics.calls import call, invoke
 from idfit.numerics.compilation import entry, kernel
 from idfit.numerics.events import (
+    ACTION,
+    CORRECTION,
+    CROSS,
+    DIRECTION,
+    FIRST_CROSSING,
+    FRACTION,
+    INSTANT,
+    IS_NEW,
+    LOOK_AROUND,
+    N_NUMBERS,
+    NEXT_DUE,
+    NUMBER,
+    SETTLE,
     SLOPE,
+    STEP,
+    TIME_RATE,
     TRUTH,
     VALUE,
-    correction,
-    cross,
-    evaluate_action,
-    first_crossing,
-    look_around,
+    ask,
     make_machine,
-    next_due,
     part,
-    settle,
     sides,
 )
-from idfit.numerics.plan import integers, reals
+from idfit.numerics.plan import integers, reals, size_of
 from idfit.numerics.rosenbrock import (
     BLOCK_NEW,
     BLOCK_S,
@@ -51,12 +60,11 @@ from idfit.numerics.rosenbrock import (
     dense_output,
     factorise_w,
     sensitivity_stages,
-    sensitivity_weight,
     state_stages,
     write_outputs,
 )
-from idfit.numerics.sparse import add_product
-from idfit.numerics.steady import polish, steady_sensitivities
+from idfit.numerics.sparse import scatter
+from idfit.numerics.steady import CONSERVED, MOVEMENT, POLISH, ask_steady
 from idfit.results import Status
 
 # positions in the record of an integration
@@ -90,21 +98,6 @@ _WAY_RTOL, _WAY_ATOL = 1e-4, 1e-6
 _STEPS_BETWEEN_TRIALS = 3
 _STILL_STEPS = 8
 _MOST_STEADY_STEPS = 5_000
-
-
-@kernel(inner=True)
-def _scatter(row_ptr, column, column_of_formal, width):
-    """Where the entries of a sparse d/dp go in rows of sensitivities: (entry, target) of those that vary
-    here."""
-    source, target = np.empty(column.shape[0], np.int64), np.empty(column.shape[0], np.int64)
-    count = 0
-    for i in range(row_ptr.shape[0] - 1):
-        for e in range(row_ptr[i], row_ptr[i + 1]):
-            c = column_of_formal[column[e]]
-            if c >= 0:
-                source[count], target[count] = e, i * width + c
-                count += 1
-    return source[:count], target[:count]
 
 
 @kernel(inner=True)
@@ -158,7 +151,7 @@ def integrate(
         )  # fmt: skip
         if info[INFO_STATUS] != _NEEDS_COLUMNS:
             break
-        memory[:] = memory_before
+        copy(memory, memory_before)
 
 
 _INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
@@ -174,7 +167,7 @@ def run(
 ):  # fmt: skip
     """`integrate`, by its address; carries : whether sensitivities go along to a steady state. The status is
     `_NEEDS_COLUMNS` if they have to, and did not."""
-    ints = carray(ints_at, (_size_of(ints_at),))
+    ints = carray(ints_at, (size_of(ints_at),))
     floats = carray(floats_at, (n_floats,))
     info, stop = carray(info_at, (INFO_SIZE,)), carray(stop_at, (1,))
     scalars = integers(ints, layout.SCALARS)
@@ -184,9 +177,8 @@ def run(
     first_stage = first_input + 2 * n_inputs
     j_ptr, j_col = integers(ints, layout.J_PTR), integers(ints, layout.J_COL)
     p_ptr, p_col = integers(ints, layout.P_PTR), integers(ints, layout.P_COL)
-    m_ptr, m_col = integers(ints, layout.M_PTR), integers(ints, layout.M_COL)
+    n_m = integers(ints, layout.M_COL).shape[0]
     n_ptr, n_col = integers(ints, layout.N_PTR), integers(ints, layout.N_COL)
-    lu_ptr, lu_col = integers(ints, layout.LU_PTR), integers(ints, layout.LU_COL)
     lu_diagonal, j_to_lu = integers(ints, layout.LU_DIAGONAL), integers(ints, layout.J_TO_LU)
     state_scale = reals(ints, floats, layout.STATE_SCALE)
     knot_ptr = integers(ints, layout.KNOT_PTR)
@@ -202,16 +194,11 @@ def run(
     columns = integers(ints, layout.SIM_COLUMN)[column_ptr[simulation] : column_ptr[simulation + 1]]
     n_columns = columns.shape[0] if with_sensitivities else 0
     is_start = integers(ints, layout.SIM_STEADY)[simulation] != 0
-    law_ptr = integers(ints, layout.LAW_PTR)
     width = padded(n_columns)
     q = carray(q_at, (scalars[layout.N_OUTER],))
     start_y, start_s = carray(start_y_at, (n,)), carray(start_s_at, (n * width,))
     memory = carray(memory_at, (n_switches + n_events,))
     states, sensitivities = carray(states_at, (n_times, n)), carray(sensitivities_at, (n_times, n * width))
-    first_law, last_law = law_ptr[simulation], law_ptr[simulation + 1]
-    law_state = integers(ints, layout.LAW_STATE)[first_law:last_law]
-    laws = reals(ints, floats, layout.LAW)[first_law * n : last_law * n].reshape(last_law - first_law, n)
-
     info[:] = 0.0
     states[:] = np.nan
     if n == 0:
@@ -223,8 +210,8 @@ def run(
         column_of_outer[columns[c]] = c
     column_of_formal = np.empty(n_formal, np.int64)
     _enter_map(ints, integers(ints, layout.SIM_MAP)[simulation], q, column_of_outer, z, n, column_of_formal)
-    p_from, p_to = _scatter(p_ptr, p_col, column_of_formal, width)
-    n_from, n_to = _scatter(n_ptr, n_col, column_of_formal, width)
+    p_from, p_to = scatter(p_ptr, p_col, column_of_formal, width)
+    n_from, n_to = scatter(n_ptr, n_col, column_of_formal, width)
     magnitude = np.empty(n_columns)
     for c in range(n_columns):
         magnitude[c] = abs(q[columns[c]]) if q[columns[c]] != 0.0 else 1.0
@@ -232,8 +219,8 @@ def run(
     rhs_out = np.empty(n)
     jacobian_out = np.empty(j_col.shape[0] + n)
     stage_out = np.empty(j_col.shape[0] + p_col.shape[0])
-    tangent_out = np.empty(m_col.shape[0] + n_col.shape[0])
-    lu, work = np.empty(lu_col.shape[0] + 1), np.empty(n)
+    tangent_out = np.empty(n_m + n_col.shape[0])
+    lu = np.empty(integers(ints, layout.LU_COL).shape[0] + 1)
     dense, pivots = np.empty((n, n)), np.empty(n, np.int64)
     y, y_new, weight = np.empty(n), np.empty(n), np.empty(n)
     stage_state = np.empty((8, n))
@@ -246,7 +233,7 @@ def run(
     pieces = np.zeros(n_inputs, np.int64)
     switching = n_switches + n_events > 0
     m = make_machine(ints, floats, z, pieces, column_of_formal, n_columns)
-    g_scratch = np.empty(n_switches)
+    numbers, totals = np.zeros(N_NUMBERS), np.empty(n)
 
     # initial state
     t = boundaries[boundary_ptr[simulation]]
@@ -255,10 +242,10 @@ def run(
         info[INFO_STATUS], info[INFO_TIME] = _INITIAL_NOT_FINITE, t
         return
     if integers(ints, layout.SIM_START)[simulation] >= 0:
-        sides(m)[:] = memory[:n_switches]
-        part(m, TRUTH)[:] = memory[n_switches:]
+        copy(sides(m), memory[:n_switches])
+        copy(part(m, TRUTH), memory[n_switches:])
     else:
-        part(m, TRUTH)[:] = integers(ints, layout.EVENT_INITIAL)
+        copy(part(m, TRUTH), integers(ints, layout.EVENT_INITIAL))
 
     n_finite = n_times
     while n_finite and times[n_finite - 1] == math.inf:
@@ -278,11 +265,13 @@ def run(
             t = boundaries[boundary]
             changed = False
             for change in range(change_ptr[boundary], change_ptr[boundary + 1]):
-                _change(ints, m, change, t, q, column_of_outer, y, s, width, n_columns)
+                _change(
+                    ints, m, numbers, change, t, q, column_of_outer, y, s, width, n_columns, y_new, k_dense
+                )
                 if change_map[change] >= 0:
                     _enter_map(ints, change_map[change], q, column_of_outer, z, n, column_of_formal)
-                    p_from, p_to = _scatter(p_ptr, p_col, column_of_formal, width)
-                    n_from, n_to = _scatter(n_ptr, n_col, column_of_formal, width)
+                    p_from, p_to = scatter(p_ptr, p_col, column_of_formal, width)
+                    n_from, n_to = scatter(n_ptr, n_col, column_of_formal, width)
                 changed = True
             boundary += 1
             if changed:
@@ -296,22 +285,24 @@ def run(
                 z[Z_SEGMENT] = seen if is_start else t + max(1.0, abs(t))
             if n_inputs:
                 find_pieces(pieces, knot_ptr, simulation, knot_time, z[Z_SEGMENT])
-            happened = look_around(m, seen, y, s, width, not has_begun)
-            if happened < 0:
+            numbers[INSTANT], numbers[IS_NEW] = seen, 0.0 if has_begun else 1.0
+            happened = ask(m, LOOK_AROUND, numbers, y, s, width, y_new, k_dense)
+            if happened < 0.0:
                 info[INFO_STATUS], info[INFO_TIME] = _EVENTS_WITHOUT_END, t
                 return
-            if happened:
+            if happened > 0.0:
                 h_next = -1.0
         has_begun = True
-        if n_events and next_due(m) <= t:
-            if settle(m, seen, y, s, width) < 0:
+        if n_events and ask(m, NEXT_DUE, numbers, y, s, width, y_new, k_dense) <= t:
+            numbers[INSTANT] = seen
+            if ask(m, SETTLE, numbers, y, s, width, y_new, k_dense) < 0.0:
                 info[INFO_STATUS], info[INFO_TIME] = _EVENTS_WITHOUT_END, t
                 return
             h_next = -1.0
         while it < n_finite and times[it] <= t + _SAME_TIME * abs(t):
-            states[it] = y
+            copy(states[it], y)
             if n_columns:
-                sensitivities[it] = s
+                copy(sensitivities[it], s)
             it += 1
         steady = it == n_finite and boundary == last_boundary and ends_steady
         if it == n_finite and not steady:
@@ -320,7 +311,7 @@ def run(
         if boundary < last_boundary:
             segment_end = min(segment_end, boundaries[boundary])
         if n_events:
-            segment_end = min(segment_end, next_due(m))
+            segment_end = min(segment_end, ask(m, NEXT_DUE, numbers, y, s, width, y_new, k_dense))
         if is_start or steady:
             z[Z_SEGMENT] = _LONG_AGO if is_start else _AT_LAST
         else:
@@ -334,15 +325,13 @@ def run(
         way_rtol = rtol if with_columns or not steady else max(rtol, _WAY_RTOL)
         way_atol = atol if with_columns or not steady else max(atol, _WAY_ATOL)
         t_steady, n_still, trial, steps_before = t, 0, n_steps, n_steps
-        totals = np.empty(law_state.shape[0])
         if steady:
-            for k in range(law_state.shape[0]):
-                totals[k] = 0.0
-                for i in range(n):
-                    totals[k] += laws[k, i] * y[i]
+            ask_steady(
+                CONSERVED, ints, floats, simulation, z, column_of_formal, magnitude, totals, rtol, atol, y, s
+            )
         if h_next <= 0.0:
             z[Z_TIME] = t
-            z[Z_STATES : Z_STATES + n] = y
+            copy(z[Z_STATES:], y)
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
             call(scalars[layout.F_RHS], rhs_out, z)
             for i in range(n):
@@ -360,36 +349,40 @@ def run(
             if steady and target < 0:
                 # has it settled?
                 z[Z_TIME] = t
-                z[Z_STATES : Z_STATES + n] = y
+                copy(z[Z_STATES:], y)
                 call(scalars[layout.F_RHS], rhs_out, z)
                 still = 0.0
                 for i in range(n):
                     weight[i] = atol * state_scale[i] + rtol * abs(y[i])
                     still = max(still, abs(rhs_out[i]) / weight[i])
-                waits = n_events > 0 and next_due(m) < math.inf
+                waits = n_events > 0 and ask(m, NEXT_DUE, numbers, y, s, width, y_new, k_dense) < math.inf
                 n_still = n_still + 1 if still * (t - t_steady) <= 0.1 else 0
                 if not waits and (n_steps >= trial or n_still >= _STILL_STEPS):
                     trial = n_steps + _STEPS_BETWEEN_TRIALS
-                    if polish(
-                        scalars, z, Z_STATES, j_ptr, j_col, laws, law_state, totals, state_scale, rtol, atol,
-                        y, dense, pivots,
-                    ) and (
-                        n_columns == 0
-                        or steady_sensitivities(
-                            scalars, z, Z_STATES, j_ptr, j_col, p_from, p_to, p_col.shape[0], laws, law_state,
-                            y, s, width, dense, pivots,
-                        )
-                    ):  # fmt: skip
+                    polished = ask_steady(
+                        POLISH,
+                        ints,
+                        floats,
+                        simulation,
+                        z,
+                        column_of_formal,
+                        magnitude,
+                        totals,
+                        rtol,
+                        atol,
+                        y,
+                        s,
+                    )
+                    if polished:
                         break
                 if not waits and (still == 0.0 or n_still >= _STILL_STEPS):
                     # nothing moves, and the equations alone do not say where it stands
                     if n_columns and not with_columns:
                         info[INFO_STATUS] = _NEEDS_COLUMNS
                         return
-                    z[Z_STATES : Z_STATES + n] = y
-                    moving = _movement_of_columns(
-                        scalars, z, j_ptr, j_col, p_from, p_to, stage_out, y, s, s_new, width, magnitude,
-                        rtol, atol, state_scale,
+                    moving = ask_steady(
+                        MOVEMENT, ints, floats, simulation, z, column_of_formal, magnitude, totals, rtol,
+                        atol, y, s,
                     )  # fmt: skip
                     if moving == 0.0 or (n_still >= _STILL_STEPS and moving * (t - t_steady) <= 1.0):
                         break
@@ -416,15 +409,14 @@ def run(
                 return
 
             z[Z_TIME] = t
-            z[Z_STATES : Z_STATES + n] = y
+            copy(z[Z_STATES:], y)
             if n_inputs:
                 set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
             call(scalars[layout.F_JACOBIAN], jacobian_out, z)
             info[INFO_FACTORISATIONS] += 1
             kind = factorise_w(
-                scalars, h, jacobian_out, j_ptr, j_col, lu, lu_ptr, lu_col, lu_diagonal, j_to_lu, work,
-                dense, pivots,
-            )  # fmt: skip
+                ints, scalars, h, jacobian_out, j_ptr, j_col, lu, lu_diagonal, j_to_lu, dense, pivots
+            )
             is_dense = kind != SPARSE
             info[INFO_DENSE] += is_dense
             if kind == FAILED:
@@ -438,9 +430,8 @@ def run(
                 continue
 
             finite = state_stages(
-                scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out,
-                j_col.shape[0], lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
-                y, u, stage_state, rhs_out,
+                ints, scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out,
+                j_col.shape[0], lu, is_dense, dense, pivots, y, u, stage_state, rhs_out,
             )  # fmt: skip
             error = math.inf
             if finite:
@@ -463,18 +454,19 @@ def run(
                 seen = _LONG_AGO if is_start else t
                 if target < 0:
                     dense_output(u, k_dense)
-                    target, fraction, direction = first_crossing(
-                        m, seen, time_rate, h, y, y_new, k_dense, work, g_scratch
-                    )
+                    numbers[INSTANT], numbers[TIME_RATE], numbers[STEP] = seen, time_rate, h
+                    target = int(ask(m, FIRST_CROSSING, numbers, y, s, width, y_new, k_dense))
                     if target >= 0:
-                        h_land, landings = fraction * h, 0
+                        direction = numbers[DIRECTION]
+                        h_land, landings = numbers[FRACTION] * h, 0
                         if h_land < smallest:
                             break
                         if h_land < h:
                             continue
                 elif landings < _MOST_LANDINGS:
                     landings += 1
-                    shift = correction(m, target, seen + time_rate * h, y_new)
+                    numbers[NUMBER], numbers[INSTANT] = target, seen + time_rate * h
+                    shift = ask(m, CORRECTION, numbers, y, s, width, y_new, k_dense)
                     within = smallest < h + shift <= min(2.0 * h, remaining)
                     if abs(shift) > 1e-14 * h and within:
                         h_land = h + shift
@@ -484,9 +476,8 @@ def run(
                 error = max(
                     error,
                     sensitivity_stages(
-                        scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
-                        j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
-                        lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+                        ints, scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
+                        j_col.shape[0], n_m, p_from, p_to, n_from, n_to, lu, is_dense, dense, pivots,
                         y, u, stage_state, work_columns, width, n_columns, stage_out, tangent_out,
                         y_new, magnitude, rtol, atol, state_scale,
                     ),
@@ -525,9 +516,9 @@ def run(
                     scalars, times, it, t, h, limit, y, y_new, k_dense, work_columns,
                     size if with_columns else 0, states, sensitivities,
                 )  # fmt: skip
-            y[:] = y_new
+            copy(y, y_new)
             if with_columns:
-                s[:] = s_new
+                copy(s, s_new)
             h_next_free = h * factor
             # a step cut short by a boundary says little about the step that follows
             h_next = max(h_next, h_next_free) if h < h_next else h_next_free
@@ -542,29 +533,24 @@ def run(
                 info[INFO_STATUS], info[INFO_TIME] = _EVENTS_WITHOUT_END, t
                 return
             seen = _LONG_AGO if is_start else t
-            happened = cross(m, target, direction, seen, y, s, width)
-            if happened < 0:
+            numbers[NUMBER], numbers[DIRECTION], numbers[INSTANT] = target, direction, seen
+            happened = ask(m, CROSS, numbers, y, s, width, y_new, k_dense)
+            if happened < 0.0:
                 info[INFO_STATUS], info[INFO_TIME] = _EVENTS_WITHOUT_END, t
                 return
-            if happened:
+            if happened > 0.0:
                 h_next = -1.0
             h_old = 0.0
         elif steady and segment_end == math.inf:
             break
     if ends_steady:
         while it < n_times:
-            states[it] = y
+            copy(states[it], y)
             if n_columns:
-                sensitivities[it] = s
+                copy(sensitivities[it], s)
             it += 1
-    memory[:n_switches] = sides(m)
-    memory[n_switches:] = part(m, TRUTH)
-
-
-@kernel(inner=True)
-def _size_of(ints_at):
-    """Length of the integers of a plan: the last of its own offsets."""
-    return carray(ints_at, (layout.N_INT_SECTIONS + 1,))[layout.N_INT_SECTIONS]
+    copy(memory, sides(m))
+    copy(memory[n_switches:], part(m, TRUTH))
 
 
 @kernel(inner=True)
@@ -603,19 +589,23 @@ def _start(ints, simulation, z, column_of_formal, start_y, start_s, y, s, width,
             if not begins_anew[i]:
                 y[i] = start_y[i]
                 if n_columns:
-                    s[i * width : (i + 1) * width] = start_s[i * width : (i + 1) * width]
-    return np.isfinite(y).all()
+                    copy(s[i * width :], start_s[i * width : (i + 1) * width])
+    finite = True
+    for i in range(n):
+        finite = finite and math.isfinite(y[i])
+    return finite
 
 
 @kernel(inner=True)
-def _change(ints, m, change, t, q, column_of_outer, y, s, width, n_columns):
+def _change(ints, m, numbers, change, t, q, column_of_outer, y, s, width, n_columns, y_new, k_dense):
     """What a dose does to the states, all at once."""
     action = integers(ints, layout.CHANGE_ACTION)[change]
     item_ptr = integers(ints, layout.ITEM_PTR)
     item_state, item_outer = integers(ints, layout.ITEM_STATE), integers(ints, layout.ITEM_OUTER)
     item_sets = integers(ints, layout.ITEM_SETS)
     if action >= 0:
-        evaluate_action(m, action, t, y, s, width, np.zeros(n_columns))
+        numbers[NUMBER], numbers[INSTANT] = action, t
+        ask(m, ACTION, numbers, y, s, width, y_new, k_dense)
     for item in range(item_ptr[change], item_ptr[change + 1]):
         i, outer = item_state[item], item_outer[item]
         if item_sets[item] == 1:
@@ -629,37 +619,3 @@ def _change(ints, m, change, t, q, column_of_outer, y, s, width, n_columns):
             y[i] += part(m, VALUE)[-1 - outer]
             for c in range(n_columns):
                 s[i * width + c] += part(m, SLOPE)[(-1 - outer) * n_columns + c]
-
-
-@kernel(inner=True)
-def _movement_of_columns(
-    scalars,
-    z,
-    j_ptr,
-    j_col,
-    p_from,
-    p_to,
-    stage_out,
-    y,
-    s,
-    scratch,
-    width,
-    magnitude,
-    rtol,
-    atol,
-    state_scale,
-):
-    """How fast the sensitivities change, J S + f_p, in units of what counts as an error of theirs."""
-    scratch[:] = 0.0
-    call(scalars[layout.F_STAGE], stage_out, z)
-    for e in range(p_from.shape[0]):
-        scratch[p_to[e]] += stage_out[j_col.shape[0] + p_from[e]]
-    add_product(scratch, stage_out, j_ptr, j_col, s, width)
-    largest = 0.0
-    for i in range(y.shape[0]):
-        for c in range(magnitude.shape[0]):
-            weight = sensitivity_weight(
-                magnitude[c] * abs(s[i * width + c]), abs(y[i]), rtol, atol * state_scale[i]
-            )
-            largest = max(largest, magnitude[c] * abs(scratch[i * width + c]) / weight)
-    return largest

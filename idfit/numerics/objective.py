@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import carray, types  # pyright: ignore
 
 from idfit.numerics import plan as layout
 from idfit.numerics.arguments import Z_SEGMENT, Z_STATES, Z_TIME, find_pieces, input_size, set_inputs
-from idfit.numerics.blocks import padded
-from idfit.numerics.calls import call
-from idfit.numerics.compilation import kernel
+from idfit.numerics.blocks import copy, padded
+from idfit.numerics.calls import call, invoke
+from idfit.numerics.compilation import entry, kernel
 from idfit.numerics.integrator import INFO_SIZE, INFO_STATUS, INFO_STEPS, INFO_TIME, integrate
 from idfit.numerics.likelihood import measurement_term
-from idfit.numerics.plan import integers, reals
+from idfit.numerics.plan import integers, reals, size_of
 from idfit.numerics.priors import prior_term
 from idfit.numerics.scales import natural, scaled, transformed
 from idfit.results import Status
@@ -32,7 +33,7 @@ _OUT_OF_BOUNDS = int(Status.OUT_OF_BOUNDS)
 # positions in the report of an evaluation
 REPORT_STATUS, REPORT_SIMULATION, REPORT_TIME, REPORT_STEPS, REPORT_SIZE = range(5)
 # positions in the sums
-SUM_OBJECTIVE, SUM_NLLH, SUM_NLPRIOR, SUM_CHI2, SUM_SIZE = range(5)
+SUM_OBJECTIVE, SUM_NLLH, SUM_NLPRIOR, SUM_CHI2, SUM_STATUS, SUM_SIZE = range(6)
 
 
 @kernel
@@ -62,7 +63,7 @@ def outer_values(ints, floats, theta, q, slope, formula_jacobian):
         q[o] = p[k] if k >= 0 else (constant[o] if k == -1 else values[-2 - k])
 
 
-@kernel
+@kernel(inner=True)
 def _add_chain(row, o, amount, outer_theta, outer_ptr, outer_col, slope, formula_jacobian):
     """row += amount · dq_o/dtheta"""
     k = outer_theta[o]
@@ -73,7 +74,7 @@ def _add_chain(row, o, amount, outer_theta, outer_ptr, outer_col, slope, formula
             row[outer_col[e]] += amount * formula_jacobian[e]
 
 
-@kernel
+@kernel(inner=True)
 def transfer_columns(own, s, columns, target, n):
     """Copy sensitivities (n·padded width,) by the columns `own` to rows with the columns `columns`, which
     contain them; the others stay."""
@@ -92,7 +93,38 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
     theta : (theta,); y, m, sigma : (rows,) the observable, its transform, the noise; dm, dsigma : (rows,
     theta) their derivatives (filled for order 1); report : (REPORT_SIZE,). Returns the status.
     """
+    invoke(
+        integers(ints, layout.SCALARS)[layout.F_PREDICT],
+        (
+            ints, floats, np.int64(floats.shape[0]), theta, np.int64(order), rtol, atol, np.int64(max_steps),
+            stop, y, m, sigma, dm, dsigma, report,
+        ),
+    )  # fmt: skip
+    return int(report[REPORT_STATUS])
+
+
+_INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
+
+
+@entry(types.void(
+    _INTEGERS, _REALS, types.int64, _REALS, types.int64, types.float64, types.float64, types.int64,
+    _INTEGERS, _REALS, _REALS, _REALS, _REALS, _REALS, _REALS,
+))  # fmt: skip
+def run_predict(
+    ints_at, floats_at, n_floats, theta_at, order, rtol, atol, max_steps,
+    stop_at, y_at, m_at, sigma_at, dm_at, dsigma_at, report_at,
+):  # fmt: skip
+    """`predict`, by its address."""
+    ints, floats = carray(ints_at, (size_of(ints_at),)), carray(floats_at, (n_floats,))
     scalars = integers(ints, layout.SCALARS)
+    n_rows, n_theta = scalars[layout.N_ROWS], scalars[layout.N_THETA]
+    theta, stop, report = (
+        carray(theta_at, (n_theta,)),
+        carray(stop_at, (1,)),
+        carray(report_at, (REPORT_SIZE,)),
+    )
+    y, m, sigma = carray(y_at, (n_rows,)), carray(m_at, (n_rows,)), carray(sigma_at, (n_rows,))
+    dm, dsigma = carray(dm_at, (n_rows, n_theta)), carray(dsigma_at, (n_rows, n_theta))
     n, n_formal, n_inputs = scalars[layout.N_STATES], scalars[layout.N_FORMAL], scalars[layout.N_INPUTS]
     first_input = Z_STATES + n + n_formal
     outer_theta = integers(ints, layout.OUTER_THETA)
@@ -127,8 +159,10 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
         dsigma[:] = 0.0
     n_switches = scalars[layout.N_SWITCHES] + scalars[layout.N_EVENTS]
     is_start, begins_from = integers(ints, layout.SIM_STEADY), integers(ints, layout.SIM_START)
-    n_simulations = scalars[layout.N_SIMULATIONS]
-    kept_rows = n_simulations if np.any(is_start) else 0
+    n_simulations, has_starts = scalars[layout.N_SIMULATIONS], False
+    for simulation in range(n_simulations):
+        has_starts = has_starts or is_start[simulation] != 0
+    kept_rows = n_simulations if has_starts else 0
     widest = 0
     for simulation in range(kept_rows):
         widest = max(widest, padded(column_ptr[simulation + 1] - column_ptr[simulation]) if order > 0 else 0)
@@ -145,8 +179,8 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
         start_y, start_s = np.zeros(n), np.zeros(n * width)
         if begins_from[simulation] >= 0:
             k = begins_from[simulation]
-            start_y[:] = kept_y[k]
-            memory[:] = kept_memory[k]
+            copy(start_y, kept_y[k])
+            copy(memory, kept_memory[k])
             if n_columns:
                 own = column[column_ptr[k] : column_ptr[k + 1]]
                 transfer_columns(own, kept_s[k], columns, start_s, n)
@@ -158,18 +192,18 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
         if info[INFO_STATUS] != _OK:
             report[REPORT_STATUS], report[REPORT_SIMULATION] = info[INFO_STATUS], simulation
             report[REPORT_TIME] = info[INFO_TIME]
-            return int(info[INFO_STATUS])
+            return
         if is_start[simulation]:
-            kept_y[simulation] = states[0]
-            kept_memory[simulation] = memory
-            kept_s[simulation, : n * width] = sensitivities[0]
+            copy(kept_y[simulation], states[0])
+            copy(kept_memory[simulation], memory)
+            copy(kept_s[simulation], sensitivities[0])
             continue
         map_in_z = -1
         for time_index in range(first_time, last_time):
             t = times[time_index]
             z[Z_TIME] = t
             z[Z_SEGMENT] = t
-            z[Z_STATES : Z_STATES + n] = states[time_index - first_time]
+            copy(z[Z_STATES:], states[time_index - first_time])
             s = sensitivities[time_index - first_time]
             if n_inputs:
                 find_pieces(pieces, knot_ptr, simulation, knot_time, t)
@@ -194,7 +228,7 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
                 if status != _OK:
                     report[REPORT_STATUS], report[REPORT_SIMULATION] = status, simulation
                     report[REPORT_TIME] = t
-                    return status
+                    return
                 m[index], dt = transformed(transform[r], out[0])
                 if order == 0:
                     continue
@@ -217,7 +251,6 @@ def predict(ints, floats, theta, order, rtol, atol, max_steps, stop, y, m, sigma
                             target, formal[map_in_z * n_formal + readout_col[e]], factor * out[2 + e - start],
                             outer_theta, outer_ptr, outer_col, slope, formula_jacobian,
                         )  # fmt: skip
-    return _OK
 
 
 @kernel
@@ -263,12 +296,38 @@ def score(
     prior_fim : (theta, theta): Σ (∇m∇mᵀ I_mm + …) and the diagonal of the priors' curvature. Returns the
     status.
     """
+    invoke(
+        integers(ints, layout.SCALARS)[layout.F_SCORE],
+        (
+            ints, floats, np.int64(floats.shape[0]), theta, np.int64(order), m, sigma, dm, dsigma, sums,
+            residual, gradient, prior_gradient, fim, prior_fim,
+        ),
+    )  # fmt: skip
+    return int(sums[SUM_STATUS])
+
+
+@entry(types.void(
+    _INTEGERS, _REALS, types.int64, _REALS, types.int64, _REALS, _REALS, _REALS, _REALS, _REALS,
+    _REALS, _REALS, _REALS, _REALS, _REALS,
+))  # fmt: skip
+def run_score(
+    ints_at, floats_at, n_floats, theta_at, order, m_at, sigma_at, dm_at, dsigma_at, sums_at,
+    residual_at, gradient_at, prior_gradient_at, fim_at, prior_fim_at,
+):  # fmt: skip
+    """`score`, by its address."""
+    ints, floats = carray(ints_at, (size_of(ints_at),)), carray(floats_at, (n_floats,))
+    scalars = integers(ints, layout.SCALARS)
+    n_rows, n_theta = scalars[layout.N_ROWS], scalars[layout.N_THETA]
+    theta, sums = carray(theta_at, (n_theta,)), carray(sums_at, (SUM_SIZE,))
+    m, sigma, residual = carray(m_at, (n_rows,)), carray(sigma_at, (n_rows,)), carray(residual_at, (n_rows,))
+    dm, dsigma = carray(dm_at, (n_rows, n_theta)), carray(dsigma_at, (n_rows, n_theta))
+    gradient, prior_gradient = carray(gradient_at, (n_theta,)), carray(prior_gradient_at, (n_theta,))
+    fim, prior_fim = carray(fim_at, (n_theta, n_theta)), carray(prior_fim_at, (n_theta, n_theta))
     row_readout, row_index = integers(ints, layout.ROW_READOUT), integers(ints, layout.ROW_INDEX)
     censored = integers(ints, layout.ROW_CENSORED)
     distribution = integers(ints, layout.READOUT_DISTRIBUTION)
     dof = reals(ints, floats, layout.READOUT_DOF)
     value, constant = reals(ints, floats, layout.ROW_VALUE), reals(ints, floats, layout.ROW_CONSTANT)
-    n_theta, n_rows = theta.shape[0], row_index.shape[0]
     sums[:] = 0.0
     nllh, chi2 = 0.0, 0.0
     if order > 0:
@@ -301,7 +360,8 @@ def score(
             for j in range(k):
                 fim[j, k] = fim[k, j]
             if not math.isfinite(gradient[k]) or not math.isfinite(fim[k, k]):
-                return _BAD_GRADIENT
+                sums[SUM_STATUS] = _BAD_GRADIENT
+                return
     scale = integers(ints, layout.THETA_SCALE)
     prior_theta, prior_kind = integers(ints, layout.PRIOR_THETA), integers(ints, layout.PRIOR_KIND)
     on_estimation = integers(ints, layout.PRIOR_ON_ESTIMATION_SCALE)
@@ -321,5 +381,6 @@ def score(
     sums[SUM_NLPRIOR] = nlprior
     sums[SUM_OBJECTIVE] = nllh + nlprior
     if math.isnan(sums[SUM_OBJECTIVE]):
-        return _OBSERVABLE_NOT_FINITE
-    return _OK if math.isfinite(nlprior) else _OUT_OF_BOUNDS
+        sums[SUM_STATUS] = _OBSERVABLE_NOT_FINITE
+    elif not math.isfinite(nlprior):
+        sums[SUM_STATUS] = _OUT_OF_BOUNDS

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numba import carray  # pyright: ignore
 
 from idfit.numerics.compilation import kernel
 
@@ -26,7 +27,14 @@ from idfit.numerics.compilation import kernel
     N_PRIORS,
     N_SWITCHES,
     N_EVENTS,
-    F_INTEGRATE,  # the compiled integrator
+    F_INTEGRATE,  # addresses of compiled kernels
+    F_PREDICT,
+    F_SCORE,
+    F_EVENTS,  # 0 where nothing computes from the states at an instant
+    F_STEADY,  # 0 where no simulation ends in a steady state
+    F_SPARSE,  # 0 where there is straight-line sparse algebra
+    F_DENSE_FACTORISE,
+    F_DENSE_SOLVE,
     F_SWITCH,  # addresses of generated functions; those of switches and events are 0 where there are none
     F_SWITCH_DERIVATIVE,  # [g, dg/dt, dg/dx, dg/dp]
     F_TRIGGER,  # whether the conditions of events hold
@@ -46,7 +54,7 @@ from idfit.numerics.compilation import kernel
     F_DENSE_SUMS,  # sums of the stages of the sensitivities
     F_STAGE_SUMS,  # the first of eight
     N_SCALARS,
-) = (*range(30), 37)
+) = (*range(37), 44)
 
 # Sections of integers. "CSR" is a pair (row pointers, columns) of the nonzero entries of a matrix.
 (
@@ -170,3 +178,9 @@ def integers(ints, section):
 def reals(ints, floats, section):
     """The values of a section of floats (a view)."""
     return floats[ints[_FLOAT_OFFSETS + section] : ints[_FLOAT_OFFSETS + section + 1]]
+
+
+@kernel(inner=True)
+def size_of(ints_at):
+    """Length of the integers of a plan at an address: the last of its own offsets."""
+    return carray(ints_at, (N_INT_SECTIONS + 1,))[N_INT_SECTIONS]

@@ -22,16 +22,9 @@ import numpy as np
 
 from idfit.numerics import plan as layout
 from idfit.numerics.arguments import Z_HD, Z_STATES, Z_TIME, set_inputs
-from idfit.numerics.calls import call, call_sparse
+from idfit.numerics.calls import call, call_sparse, invoke
 from idfit.numerics.compilation import kernel
-from idfit.numerics.sparse import (
-    add_product,
-    dense_factorise,
-    dense_solve_columns,
-    factorise,
-    solve,
-    solve_columns,
-)
+from idfit.numerics.sparse import by_pattern
 
 _GAMMA = 0.21193756319429014
 A = np.array([
@@ -83,9 +76,7 @@ SPARSE, DENSE_PIVOTED, FAILED = range(3)
 
 
 @kernel(inline=True)
-def factorise_w(
-    scalars, h, jacobian_out, j_ptr, j_col, lu, lu_ptr, lu_col, lu_diagonal, j_to_lu, work, dense, pivots
-):
+def factorise_w(ints, scalars, h, jacobian_out, j_ptr, j_col, lu, lu_diagonal, j_to_lu, dense, pivots):
     """Factorise W = I/(h·gamma) - J: on its sparse pattern, densely where a pivot is small. Returns how."""
     n = lu_diagonal.shape[0]
     diagonal = 1.0 / (h * _GAMMA)
@@ -98,24 +89,27 @@ def factorise_w(
         return FAILED
     for i in range(n):
         lu[lu_diagonal[i]] += diagonal
+    zero = np.int64(0)
     if scalars[layout.F_FACTORISE]:
-        call_sparse(scalars[layout.F_FACTORISE], lu, lu, lu, 0)
-        if lu[lu_col.shape[0]] != 0.0:
-            return SPARSE
-    elif factorise(lu, lu_ptr, lu_col, lu_diagonal, work):
+        call_sparse(scalars[layout.F_FACTORISE], lu, lu, lu, zero)
+    else:
+        by_pattern(ints, scalars, layout.F_FACTORISE, lu, lu, lu, zero)
+    if lu[lu.shape[0] - 1] != 0.0:
         return SPARSE
     dense[:] = 0.0
     for i in range(n):
         dense[i, i] = diagonal
         for e in range(j_ptr[i], j_ptr[i + 1]):
             dense[i, j_col[e]] -= jacobian_out[e]
-    return DENSE_PIVOTED if dense_factorise(dense, pivots) else FAILED
+    good = np.zeros(1, np.int64)
+    invoke(scalars[layout.F_DENSE_FACTORISE], (dense, pivots, np.int64(n), good))
+    return DENSE_PIVOTED if good[0] else FAILED
 
 
 @kernel(inline=True)
 def state_stages(
-    scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out, n_j,
-    lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots, y, u, stage_state, rhs_out,
+    ints, scalars, z, t, h, first_input, pieces, knot_time, knot_coefficient, jacobian_out, n_j,
+    lu, is_dense, dense, pivots, y, u, stage_state, rhs_out,
 ):  # fmt: skip
     """The stages U_i and their arguments Y_i of a step; returns False if a right-hand side is not finite."""
     n = y.shape[0]
@@ -130,7 +124,8 @@ def state_stages(
             for i in range(n):
                 stage_state[stage, i] = stage_state[stage - 1, i] + u[stage - 1, i]
         z[Z_TIME] = t + _NODE[stage] * h
-        z[Z_STATES : Z_STATES + n] = stage_state[stage]
+        for i in range(n):
+            z[Z_STATES + i] = stage_state[stage, i]
         if pieces.shape[0]:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
         call(scalars[layout.F_RHS], rhs_out, z)
@@ -144,11 +139,11 @@ def state_stages(
         if not math.isfinite(total):
             return False
         if is_dense:
-            dense_solve_columns(dense, pivots, u[stage].reshape(n, 1))
+            invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), u[stage], np.int64(1)))
         elif scalars[layout.F_SOLVE]:
             call_sparse(scalars[layout.F_SOLVE], u[stage], lu, lu, 0)
         else:
-            solve(lu, lu_ptr, lu_col, lu_diagonal, u[stage])
+            by_pattern(ints, scalars, layout.F_SOLVE, u[stage], lu, lu, np.int64(0))
     return True
 
 
@@ -202,9 +197,8 @@ def sensitivity_weight(scaled_sensitivity, state, rtol, atol):
 
 @kernel(inner=True)
 def sensitivity_stages(
-    scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
-    j_ptr, j_col, m_ptr, m_col, p_from, p_to, n_from, n_to,
-    lu, lu_ptr, lu_col, lu_diagonal, is_dense, dense, pivots,
+    ints, scalars, z, t, h, first_input, first_stage, pieces, knot_time, knot_coefficient,
+    n_j, n_m, p_from, p_to, n_from, n_to, lu, is_dense, dense, pivots,
     y, u, stage_state, work, width, n_columns, stage_out, tangent_out,
     y_new, magnitude, rtol, atol, state_scale,
 ):  # fmt: skip
@@ -214,7 +208,6 @@ def sensitivity_stages(
     """
     n = y.shape[0]
     size = n * width
-    n_j, n_m = j_col.shape[0], m_col.shape[0]
     n_inputs = pieces.shape[0]
     s = work[BLOCK_S * size : (BLOCK_S + 1) * size]
     s_new = work[BLOCK_NEW * size : (BLOCK_NEW + 1) * size]
@@ -225,14 +218,16 @@ def sensitivity_stages(
         # s_new becomes the argument S + Σ a V of the stage, its block of V the sum Σ (c/h) V
         call_sparse(scalars[layout.F_STAGE_SUMS + stage], work, inverse_step, inverse_step, size)
         z[Z_TIME] = t + _NODE[stage] * h
-        z[Z_STATES : Z_STATES + n] = stage_state[stage]
+        for i in range(n):
+            z[Z_STATES + i] = stage_state[stage, i]
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, z[Z_TIME])
         call(scalars[layout.F_STAGE], stage_out, z)
         z[Z_TIME] = t
         z[Z_HD] = h * _D[stage]
-        z[Z_STATES : Z_STATES + n] = y
-        z[first_stage : first_stage + n] = u[stage]
+        for i in range(n):
+            z[Z_STATES + i] = y[i]
+            z[first_stage + i] = u[stage, i]
         if n_inputs:
             set_inputs(z, first_input, pieces, knot_time, knot_coefficient, t)
         call(scalars[layout.F_TANGENT], tangent_out, z)
@@ -244,14 +239,14 @@ def sensitivity_stages(
             call_sparse(scalars[layout.F_JACOBIAN_PRODUCT], row_stage, stage_out, s_new, width)
             call_sparse(scalars[layout.F_SECOND_PRODUCT], row_stage, tangent_out, s, width)
         else:
-            add_product(row_stage, stage_out, j_ptr, j_col, s_new, width)
-            add_product(row_stage, tangent_out, m_ptr, m_col, s, width)
+            by_pattern(ints, scalars, layout.F_JACOBIAN_PRODUCT, row_stage, stage_out, s_new, width)
+            by_pattern(ints, scalars, layout.F_SECOND_PRODUCT, row_stage, tangent_out, s, width)
         if is_dense:
-            dense_solve_columns(dense, pivots, row_stage.reshape(n, width))
+            invoke(scalars[layout.F_DENSE_SOLVE], (dense, pivots, np.int64(n), row_stage, np.int64(width)))
         elif generated:
             call_sparse(scalars[layout.F_SOLVE_COLUMNS], row_stage, lu, lu, width)
         else:
-            solve_columns(lu, lu_ptr, lu_col, lu_diagonal, row_stage, width)
+            by_pattern(ints, scalars, layout.F_SOLVE_COLUMNS, row_stage, lu, lu, width)
     last = work[(BLOCK_V + 7) * size : (BLOCK_V + 8) * size]
     for e in range(size):
         s_new[e] += last[e]

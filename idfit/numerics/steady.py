@@ -13,17 +13,25 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import carray, types  # pyright: ignore
 
 from idfit.numerics import plan as layout
-from idfit.numerics.calls import call
-from idfit.numerics.compilation import kernel
-from idfit.numerics.sparse import dense_factorise, dense_solve_columns
+from idfit.numerics.arguments import Z_STATES, input_size
+from idfit.numerics.blocks import copy, padded
+from idfit.numerics.calls import call, invoke
+from idfit.numerics.compilation import entry, kernel
+from idfit.numerics.plan import integers, reals, size_of
+from idfit.numerics.rosenbrock import sensitivity_weight
+from idfit.numerics.sparse import add_product, dense_factorise, dense_solve_columns, scatter
 
 _MOST_ITERATIONS = 12
 # Newton's first correction may be this large (relative), so that it cannot lead to another steady state
 _NEAR = 1e-3
 _ROUNDED = 1e-9
 _CONVERGED = 1e-3  # of the weights that the integrator gives to errors
+
+# what `ask_steady` may be asked; numbers of numpy, as for each literal it would be compiled once more
+CONSERVED, POLISH, MOVEMENT = np.arange(3)
 
 
 @kernel(inner=True)
@@ -36,7 +44,7 @@ def _assemble(jacobian, j_ptr, j_col, laws, law_state, a, pivots):
         for e in range(j_ptr[i], j_ptr[i + 1]):
             a[i, j_col[e]] = jacobian[e]
     for k in range(law_state.shape[0]):
-        a[law_state[k]] = laws[k]
+        copy(a[law_state[k]], laws[k])
     for i in range(n):
         largest = 0.0
         for j in range(n):
@@ -55,9 +63,7 @@ def _assemble(jacobian, j_ptr, j_col, laws, law_state, a, pivots):
 
 
 @kernel(inner=True)
-def polish(
-    scalars, z, first_state, j_ptr, j_col, laws, law_state, totals, state_scale, rtol, atol, y, a, pivots
-):
+def _polish(scalars, z, j_ptr, j_col, laws, law_state, totals, state_scale, rtol, atol, y, a, pivots):
     """Newton's method from y, in place. Returns whether it converged close by; if not, y is unchanged.
 
     laws : (law, n), totals : (law,) what they sum up to; a : (n, n) scratch.
@@ -67,7 +73,7 @@ def polish(
     x = y.copy()
     before = math.inf
     for _ in range(_MOST_ITERATIONS):
-        z[first_state : first_state + n] = x
+        copy(z[Z_STATES:], x)
         call(scalars[layout.F_RHS], f, z)
         call(scalars[layout.F_JACOBIAN], jacobian, z)
         scale = _assemble(jacobian, j_ptr, j_col, laws, law_state, a, pivots)
@@ -93,29 +99,29 @@ def polish(
         if not (distance <= _NEAR and (largest < before or largest <= _CONVERGED or rounded)):
             return False
         if largest <= _CONVERGED or rounded:
-            y[:] = x
+            copy(y, x)
             return True
         before = largest
     return False
 
 
 @kernel(inner=True)
-def steady_sensitivities(
-    scalars, z, first_state, j_ptr, j_col, p_from, p_to, p_entries, laws, law_state, y, s, width, a, pivots
+def _sensitivities(
+    scalars, z, j_ptr, j_col, p_from, p_to, p_entries, laws, law_state, y, s, width, a, pivots
 ):
     """Replace s (n·width,), sensitivities somewhere on the way, by those of the steady state y. Returns False
     where A is singular."""
     n = y.shape[0]
-    z[first_state : first_state + n] = y
+    copy(z[Z_STATES:], y)
     jacobian = np.empty(j_col.shape[0] + n)
     call(scalars[layout.F_JACOBIAN], jacobian, z)
     scale = _assemble(jacobian, j_ptr, j_col, laws, law_state, a, pivots)
     if scale.shape[0] == 0:
         return False
-    right = np.zeros((n, width))
+    flat = np.zeros(n * width)
+    right = flat.reshape(n, width)
     stage_out = np.empty(j_col.shape[0] + p_entries)
     call(scalars[layout.F_STAGE], stage_out, z)
-    flat = right.reshape(n * width)
     for e in range(p_from.shape[0]):
         flat[p_to[e]] -= stage_out[j_col.shape[0] + p_from[e]]
     for k in range(law_state.shape[0]):
@@ -128,5 +134,98 @@ def steady_sensitivities(
         for c in range(width):
             right[i, c] *= scale[i]
     dense_solve_columns(a, pivots, right)
-    s[:] = flat
+    copy(s, flat)
     return True
+
+
+@kernel(inner=True)
+def _movement(
+    scalars, z, j_ptr, j_col, p_from, p_to, p_entries, y, s, width, magnitude, rtol, atol, state_scale
+):
+    """How fast the sensitivities change, J S + f_p, in units of what counts as an error of theirs."""
+    n = y.shape[0]
+    change, stage_out = np.zeros(n * width), np.empty(j_col.shape[0] + p_entries)
+    copy(z[Z_STATES:], y)
+    call(scalars[layout.F_STAGE], stage_out, z)
+    for e in range(p_from.shape[0]):
+        change[p_to[e]] += stage_out[j_col.shape[0] + p_from[e]]
+    add_product(change, stage_out, j_ptr, j_col, s, width)
+    largest = 0.0
+    for i in range(n):
+        for c in range(magnitude.shape[0]):
+            weight = sensitivity_weight(
+                magnitude[c] * abs(s[i * width + c]), abs(y[i]), rtol, atol * state_scale[i]
+            )
+            largest = max(largest, magnitude[c] * abs(change[i * width + c]) / weight)
+    return largest
+
+
+@kernel(inner=True)
+def ask_steady(what, ints, floats, simulation, z, column_of_formal, magnitude, totals, rtol, atol, y, s):
+    """CONSERVED: the totals at y, which go into `totals`.
+    POLISH: whether Newton's method, from y, ends in a steady state close by, which y and s then are.
+    MOVEMENT: how fast the sensitivities change.
+
+    magnitude : (column,) of the sensitivities; totals : (n,) what conserved sums of states sum up to. It is
+    compiled only for problems that need it.
+    """
+    answer = np.zeros(1)
+    invoke(
+        integers(ints, layout.SCALARS)[layout.F_STEADY],
+        (
+            what, ints, floats, np.int64(floats.shape[0]), simulation, z, column_of_formal, magnitude,
+            np.int64(magnitude.shape[0]), totals, rtol, atol, y, s, answer,
+        ),
+    )  # fmt: skip
+    return answer[0]
+
+
+_INTEGERS, _REALS = types.CPointer(types.int64), types.CPointer(types.float64)
+
+
+@entry(types.void(
+    types.int64, _INTEGERS, _REALS, types.int64, types.int64, _REALS, _INTEGERS, _REALS,
+    types.int64, _REALS, types.float64, types.float64, _REALS, _REALS, _REALS,
+))  # fmt: skip
+def run_steady(
+    what, ints_at, floats_at, n_floats, simulation, z_at, column_of_formal_at, magnitude_at,
+    n_columns, totals_at, rtol, atol, y_at, s_at, answer_at,
+):  # fmt: skip
+    """`ask_steady`, by its address."""
+    ints, floats = carray(ints_at, (size_of(ints_at),)), carray(floats_at, (n_floats,))
+    scalars = integers(ints, layout.SCALARS)
+    n, width = scalars[layout.N_STATES], padded(n_columns)
+    z, y, s = carray(z_at, (input_size(ints),)), carray(y_at, (n,)), carray(s_at, (n * width,))
+    column_of_formal = carray(column_of_formal_at, (scalars[layout.N_FORMAL],))
+    magnitude, answer = carray(magnitude_at, (n_columns,)), carray(answer_at, (1,))
+    j_ptr, j_col = integers(ints, layout.J_PTR), integers(ints, layout.J_COL)
+    p_ptr, p_col = integers(ints, layout.P_PTR), integers(ints, layout.P_COL)
+    state_scale = reals(ints, floats, layout.STATE_SCALE)
+    p_from, p_to = scatter(p_ptr, p_col, column_of_formal, width)
+    if what == MOVEMENT:
+        answer[0] = _movement(
+            scalars, z, j_ptr, j_col, p_from, p_to, p_col.shape[0], y, s, width, magnitude, rtol, atol,
+            state_scale,
+        )  # fmt: skip
+        return
+    law_ptr = integers(ints, layout.LAW_PTR)
+    first_law, last_law = law_ptr[simulation], law_ptr[simulation + 1]
+    law_state = integers(ints, layout.LAW_STATE)[first_law:last_law]
+    laws = reals(ints, floats, layout.LAW)[first_law * n : last_law * n].reshape(last_law - first_law, n)
+    totals = carray(totals_at, (last_law - first_law,))
+    if what == CONSERVED:
+        for k in range(law_state.shape[0]):
+            totals[k] = 0.0
+            for i in range(n):
+                totals[k] += laws[k, i] * y[i]
+        return
+    a, pivots = np.empty((n, n)), np.empty(n, np.int64)
+    if _polish(
+        scalars, z, j_ptr, j_col, laws, law_state, totals, state_scale, rtol, atol, y, a, pivots
+    ) and (
+        n_columns == 0
+        or _sensitivities(
+            scalars, z, j_ptr, j_col, p_from, p_to, p_col.shape[0], laws, law_state, y, s, width, a, pivots
+        )
+    ):  # fmt: skip
+        answer[0] = 1.0

@@ -31,6 +31,7 @@ import math
 import numpy as np
 
 from idfit.numerics import plan as layout
+from idfit.numerics.blocks import copy
 from idfit.numerics.compilation import kernel
 from idfit.numerics.likelihood import measurement_term
 from idfit.numerics.objective import (
@@ -128,7 +129,7 @@ def step_in_ball(g, b, radius):
     return vectors @ c
 
 
-@kernel
+@kernel(inner=True)
 def _shifted_length(values, c, shift):
     """‖s‖² of s = -(B + shift)⁻¹g in the eigenbasis, and Σ s_i²/(λ_i + shift)."""
     length2, slope = 0.0, 0.0
@@ -155,8 +156,11 @@ def update_curvature(a, s, change):
         wanted += s[k] * change[k]
     if abs(along) > abs(wanted):
         # what was learnt far away must not outlive a curvature that has become smaller
-        a *= abs(wanted) / abs(along)
-        product *= abs(wanted) / abs(along)
+        size = abs(wanted) / abs(along)
+        for k in range(n):
+            product[k] *= size
+            for j in range(n):
+                a[k, j] *= size
     denominator, left, right = 0.0, 0.0, 0.0
     for k in range(n):
         product[k] = change[k] - product[k]
@@ -169,7 +173,7 @@ def update_curvature(a, s, change):
                 a[k, j] += product[k] * product[j] / denominator
 
 
-@kernel
+@kernel(inner=True)
 def read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight):
     """d nllh/dm, d nllh/dsigma and the Fisher information of m, each (row,) in the order of the data."""
     row_readout, row_index = integers(ints, layout.ROW_READOUT), integers(ints, layout.ROW_INDEX)
@@ -182,23 +186,23 @@ def read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight):
         )
 
 
-@kernel
-def unexplained_change(pull_m, pull_sigma, dm, old_dm, dsigma, old_dsigma, free):
-    """Σ pull (∇m - ∇m_old), (theta,): what the Fisher matrix does not explain of the gradient's change.
+@kernel(inner=True)
+def unexplained_change(pull_m, pull_sigma, dm, old_dm, dsigma, old_dsigma, free, change):
+    """Into change (theta,): Σ pull (∇m - ∇m_old), what the Fisher matrix does not explain of the gradient's
+    change.
 
     The pulls are those of the new point. Unlike the change of the whole gradient this is not upset by a
     sigma that has moved with the residuals.
     """
-    change = np.zeros(free.shape[0])
+    change[:] = 0.0
     for i in range(pull_m.shape[0]):
         for k in range(free.shape[0]):
             if free[k]:
                 change[k] += pull_m[i] * (dm[i, k] - old_dm[i, k])
                 change[k] += pull_sigma[i] * (dsigma[i, k] - old_dsigma[i, k])
-    return change
 
 
-@kernel
+@kernel(inner=True)
 def pull_of_the_bend(m, probe_m, dm, weight, s):
     """½ Σ weight ∇m m'', (theta,); m'' is the second derivative of m along s, from m at theta + _PROBE s."""
     g = np.zeros(s.shape[0])
@@ -221,12 +225,16 @@ def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
     for k in range(n):
         outward = (theta[k] <= lower[k] and g[k] >= 0.0) or (theta[k] >= upper[k] and g[k] <= 0.0)
         active[k] = not free[k] or outward
+    variables = np.empty(n, np.int64)
     s[:] = 0.0
     left = radius
     slope = g.copy()
     for _ in range(n):
-        variables = np.flatnonzero(~active)
-        m = variables.shape[0]
+        m = 0
+        for k in range(n):
+            if not active[k]:
+                variables[m] = k
+                m += 1
         if m == 0 or left <= 0.0:
             break
         g_free, b_free = np.empty(m), np.empty((m, m))
@@ -252,7 +260,7 @@ def bounded_step(theta, g, b, scale, lower, upper, free, radius, s):
         s[hit] = (upper[hit] if s[hit] > 0.0 or theta[hit] >= upper[hit] else lower[hit]) - theta[hit]
         active[hit] = True
         left *= 1.0 - fraction
-        slope = g + b @ s
+        _go(slope, g, 1.0, b @ s)
     return expected_decrease(g, b, s)
 
 
@@ -266,7 +274,7 @@ def expected_decrease(g, b, s):
     return decrease
 
 
-@kernel
+@kernel(inner=True)
 def surprise(change, b, s, scale, free):
     """‖scale·(change - bs)‖ of the free variables: how far b was out about the change of the gradient."""
     total = 0.0
@@ -277,7 +285,7 @@ def surprise(change, b, s, scale, free):
     return math.sqrt(total)
 
 
-@kernel
+@kernel(inner=True)
 def scaled_length(s, scale):
     """‖s/scale‖"""
     total = 0.0
@@ -286,13 +294,38 @@ def scaled_length(s, scale):
     return math.sqrt(total)
 
 
-@kernel
+# Sums of arrays as loops: expressions of arrays take several times as long to compile
+
+
+@kernel(inner=True)
+def _go(target, start, factor, step):
+    """target = start + factor·step, vectors"""
+    for k in range(target.shape[0]):
+        target[k] = start[k] + factor * step[k]
+
+
+@kernel(inner=True)
+def _add(target, a, b):
+    """target = a + b, matrices"""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            target[i, j] = a[i, j] + b[i, j]
+
+
+@kernel(inner=True)
+def _copy_rows(target, source):
+    """target = source, matrices"""
+    for i in range(source.shape[0]):
+        copy(target[i], source[i])
+
+
+@kernel(inner=True)
 def _clip(theta, lower, upper):
     for k in range(theta.shape[0]):
         theta[k] = min(max(theta[k], lower[k]), upper[k])
 
 
-@kernel
+@kernel(inner=True)
 def _variable_scale(scale_code, theta, start, b, radius, scale):
     """What counts as one unit of each variable: a factor e on logarithmic scales, else its own size or
     error."""
@@ -326,8 +359,8 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
     y, m, sigma, new_residual = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
     dm, dsigma = np.empty((n_rows, n)), np.empty((n_rows, n))
     report, sums = np.empty(REPORT_SIZE), np.empty(SUM_SIZE)
-    new_gradient, prior_gradient = np.empty(n), np.empty(n)
-    new_fim, prior_fim = np.empty((n, n)), np.empty((n, n))
+    new_gradient, prior_gradient, change = np.empty(n), np.empty(n), np.empty(n)
+    new_fim, prior_fim, model = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
     # of the best point
     best_m, best_dm, best_dsigma = np.empty(n_rows), np.empty((n_rows, n)), np.empty((n_rows, n))
     pull_m, pull_sigma, weight = np.empty(n_rows), np.empty(n_rows), np.empty(n_rows)
@@ -344,16 +377,21 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         eliminate = eliminate and free[noise_theta[j]]
     movable = free.copy()
     if eliminate:
-        movable[noise_theta] = False
+        for j in range(noise_theta.shape[0]):
+            movable[noise_theta[j]] = False
     outcome[:] = 0.0
     trace[:] = np.nan
+    # not literals, for each of which the functions called would be compiled once more
+    zero, one = np.int64(0), np.int64(1)
     for iteration in range(iterations + 1):
-        status = predict(ints, floats, trial, 1, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report)
+        status = predict(
+            ints, floats, trial, one, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report
+        )
         if status == _OK:
             if eliminate:
                 set_best_noise(ints, floats, trial, m, sigma, dsigma)
             status = score(
-                ints, floats, trial, 1, m, sigma, dm, dsigma, sums, new_residual,
+                ints, floats, trial, one, m, sigma, dm, dsigma, sums, new_residual,
                 new_gradient, prior_gradient, new_fim, prior_fim,
             )  # fmt: skip
         outcome[OUTCOME_EVALUATIONS] += 1
@@ -362,8 +400,8 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             outcome[OUTCOME_STATUS] = _INTERRUPTED
             return
         new_f = sums[SUM_OBJECTIVE] if status == _OK else math.inf
-        new_gradient += prior_gradient
-        new_fim += prior_fim
+        _go(new_gradient, new_gradient, 1.0, prior_gradient)
+        _add(new_fim, new_fim, prior_fim)
         for k in range(n):
             s[k] = trial[k] - theta[k] if movable[k] else 0.0
         length = scaled_length(s, scale)
@@ -384,8 +422,10 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
                 return
             accepted = True
             # the objective no longer tells which model is better, but the gradients do
-            plain = surprise(new_gradient - gradient, fim, s, scale, movable)
-            use_curvature = surprise(new_gradient - gradient, fim + curvature, s, scale, movable) < plain
+            _go(change, new_gradient, -1.0, gradient)
+            _add(model, fim, curvature)
+            plain = surprise(change, fim, s, scale, movable)
+            use_curvature = surprise(change, model, s, scale, movable) < plain
         else:
             gain = f - new_f
             ratio = gain / decrease if decrease > 0.0 else -1.0
@@ -397,7 +437,8 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             accepted = ratio > _ACCEPT or lost_in_noise
             if math.isfinite(new_f) and length > _SHORTEST_SECANT:
                 plain = abs(gain - expected_decrease(gradient, fim, s))
-                use_curvature = abs(gain - expected_decrease(gradient, fim + curvature, s)) < plain
+                _add(model, fim, curvature)
+                use_curvature = abs(gain - expected_decrease(gradient, model, s)) < plain
                 tested = True
             n_small = n_small + 1 if lost_in_noise else 0
             if not tested and (lost_in_noise or length <= _SHORTEST_SECANT):
@@ -413,17 +454,17 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
                     radius = 2.5 * radius
         if accepted:
             f = new_f
-            theta[:] = trial
-            gradient[:] = new_gradient
-            fim[:] = new_fim
-            residual[:] = new_residual
+            copy(theta, trial)
+            copy(gradient, new_gradient)
+            _copy_rows(fim, new_fim)
+            copy(residual, new_residual)
             read_pulls(ints, floats, m, sigma, pull_m, pull_sigma, weight)
             if length > _SHORTEST_SECANT:
-                change = unexplained_change(pull_m, pull_sigma, dm, best_dm, dsigma, best_dsigma, movable)
+                unexplained_change(pull_m, pull_sigma, dm, best_dm, dsigma, best_dsigma, movable, change)
                 update_curvature(curvature, s, change)
-            best_m[:] = m
-            best_dm[:] = dm
-            best_dsigma[:] = dsigma
+            copy(best_m, m)
+            _copy_rows(best_dm, dm)
+            _copy_rows(best_dsigma, dsigma)
             outcome[OUTCOME_OBJECTIVE], outcome[OUTCOME_NLLH] = f, sums[SUM_NLLH]
             outcome[OUTCOME_NLPRIOR], outcome[OUTCOME_CHI2] = sums[SUM_NLPRIOR], sums[SUM_CHI2]
         _variable_scale(scale_code, theta, start, fim, radius, scale)
@@ -440,9 +481,9 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         # the radius must not make a far point look like an optimum
         far = 1.0 if polishing else max(radius, 1.0)
         full = bounded_step(theta, gradient, fim, scale, lower, upper, movable, far, s)
-        model = fim
+        _copy_rows(model, fim)
         if use_curvature:
-            model = fim + curvature
+            _add(model, fim, curvature)
             if tested and not polishing:
                 full = min(full, bounded_step(theta, gradient, model, scale, lower, upper, movable, far, s))
         stuck = radius <= _SMALLEST_RADIUS or (
@@ -453,7 +494,7 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
             anew = True
             n_small = 0
             radius = max(radius, 1e-3)
-            trial[:] = theta
+            copy(trial, theta)
             continue
         if full <= 0.0 or n_small >= 3 or (full <= tolerance and integrates):
             outcome[OUTCOME_STATUS] = _CONVERGED
@@ -467,19 +508,19 @@ def minimise(ints, floats, theta, free, options, stop, outcome, gradient, fim, r
         decrease = bounded_step(
             theta, gradient, model, scale, lower, upper, movable, 1.0 if polishing else radius, s
         )
-        trial[:] = theta + s
+        _go(trial, theta, 1.0, s)
         if not integrates and not polishing:
-            trial[:] = theta + _PROBE * s
+            _go(trial, theta, _PROBE, s)
             _clip(trial, lower, upper)
             status = predict(
-                ints, floats, trial, 0, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report
+                ints, floats, trial, zero, rtol, atol, max_steps, stop, y, m, sigma, dm, dsigma, report
             )
             outcome[OUTCOME_EVALUATIONS] += 1
-            trial[:] = theta + s
+            _go(trial, theta, 1.0, s)
             if status == _OK:
                 pull = pull_of_the_bend(best_m, m, best_dm, weight, s)
                 bounded_step(theta, pull, fim, scale, lower, upper, movable, radius, bend)
                 if scaled_length(bend, scale) <= _LONGEST_BEND * scaled_length(s, scale):
-                    trial += bend
+                    _go(trial, trial, 1.0, bend)
         _clip(trial, lower, upper)
     outcome[OUTCOME_STATUS] = _MAX_ITERATIONS

@@ -112,7 +112,7 @@ def residual_form(objective: Objective, theta: np.ndarray) -> ResidualForm:
     """
     refuse_other_than_squares(objective)
     ints, floats = objective.plan.ints, objective.plan.floats
-    status, _, sigma, _, dsigma = _predict(objective, np.asarray(theta, dtype=float), 1, NO_STOP)
+    status, _, sigma, _, dsigma = _predict(objective, np.ascontiguousarray(theta, dtype=float), 1, NO_STOP)
     if status is not Status.OK:
         raise InputError(f"the residuals have no values at the starting point. {status.sentence}")
     noise_rows = np.flatnonzero(np.any(dsigma != 0.0, axis=1))

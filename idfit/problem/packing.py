@@ -15,9 +15,13 @@ from idfit.model import CompiledModel, Model, compile_formulas, compile_model
 from idfit.model.compiled import CompiledFormulas
 from idfit.numerics import integrator
 from idfit.numerics import plan as layout
+from idfit.numerics.events import run_events
 from idfit.numerics.likelihood import DISTRIBUTIONS
+from idfit.numerics.objective import run_predict, run_score
 from idfit.numerics.priors import PRIORS
 from idfit.numerics.scales import SCALES, TRANSFORMS
+from idfit.numerics.sparse import run_dense_factorise, run_dense_solve, run_sparse
+from idfit.numerics.steady import run_steady
 from idfit.problem.conservation import NO_LAWS, conservation
 from idfit.problem.happenings import changes_at, event_sections, jumps_of, same_time
 from idfit.problem.parameters import ParameterSpace
@@ -95,10 +99,16 @@ def build_plan(
     knot_ptr, knot_time, knot_coefficient = _knots(spec, resolution, compiled, rows.times)
     lu_diagonal, j_to_lu = _factor_positions(compiled)
     readouts = [spec.observables[r.name] for r in resolution.readouts]
-    laws = [
-        conservation(compiled, resolution, s) if s.steady or (len(t) and math.isinf(t[-1])) else NO_LAWS
+    settles = [
+        s.steady or (len(t) > 0 and math.isinf(t[-1]))
         for s, t in zip(resolution.simulations, rows.times, strict=True)
     ]
+    laws = [
+        conservation(compiled, resolution, simulation) if ends else NO_LAWS
+        for simulation, ends in zip(resolution.simulations, settles, strict=True)
+    ]
+    n_switches, n_events = len(compiled.switch_jacobian.pointer) - 1, len(resolution.model.events)
+    acts = n_switches > 0 or len(compiled.actions) > 0
 
     scalars = np.zeros(layout.N_SCALARS, dtype=np.int64)
     for position, value in {
@@ -111,9 +121,16 @@ def build_plan(
         layout.N_ROWS: len(rows.order),
         layout.N_READOUTS: len(readouts),
         layout.N_PRIORS: len(priors),
-        layout.N_SWITCHES: len(compiled.switch_jacobian.pointer) - 1,
-        layout.N_EVENTS: len(resolution.model.events),
+        layout.N_SWITCHES: n_switches,
+        layout.N_EVENTS: n_events,
         layout.F_INTEGRATE: integrator.run(),
+        layout.F_PREDICT: run_predict(),
+        layout.F_SCORE: run_score(),
+        layout.F_EVENTS: run_events() if acts else 0,
+        layout.F_SPARSE: 0 if compiled.address("factorise") else run_sparse(),
+        layout.F_DENSE_FACTORISE: run_dense_factorise(),
+        layout.F_DENSE_SOLVE: run_dense_solve(),
+        layout.F_STEADY: run_steady() if any(settles) else 0,
         layout.F_SWITCH: compiled.address("switch"),
         layout.F_SWITCH_DERIVATIVE: compiled.address("switch_derivative"),
         layout.F_TRIGGER: compiled.address("trigger"),
