@@ -88,13 +88,15 @@ class Ring:
 class Dynamics:
     """x' = odes(x, p, u), y = outputs(x, p, u), with no state that stands still or that no output feels.
 
-    clocks : known functions of time with a constant rate.
+    clocks : known functions of time with a constant rate. highest : order of derivatives, where less than can
+    appear is known to be enough.
     """
 
     odes: dict[str, sympy.Expr]
     outputs: dict[str, sympy.Expr]
     inputs: tuple[str, ...]
     clocks: dict[str, sympy.Rational]
+    highest: int | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, unknowns: Iterable[str]) -> Dynamics:
@@ -134,7 +136,19 @@ class Dynamics:
     @property
     def n_derivatives(self) -> int:
         """The highest order in which an output or an input can appear."""
-        return len(self.odes) + 1
+        return len(self.odes) + 1 if self.highest is None else self.highest
+
+
+def with_the_same(dynamics: Mapping[int, Dynamics]) -> list[list[int]]:
+    """Experiments with the same dynamics together."""
+    groups: list[list[int]] = []
+    for i, one in dynamics.items():
+        same = next((g for g in groups if dynamics[g[0]] == one), None)
+        if same is None:
+            groups.append([i])
+        else:
+            same.append(i)
+    return groups
 
 
 def jet(name: str, order: int) -> str:
