@@ -8,101 +8,191 @@ coefficients are functions of the parameters that can be evaluated wherever one 
 One experiment tells the space of all c with Σ_i c_i f_i(t) = 0. Two coefficients are told relative to each
 other if their quotient is the same throughout that space, whether or not it holds c alone (the Wronskian of
 the f_i has then not the rank n - 1).
+
+Of a long equation only a face is evaluated, the terms without certain derivatives: these are zero in the last
+resultant, which costs a hundredth then. The factor that is the face has known monomials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+import flint
 import numpy as np
 
 from idfit.structural.coefficients import wronskian
-from idfit.structural.input_output import Dynamics, Elimination, Ring
+from idfit.structural.input_output import Dynamics, Elimination, Relation, Ring
 from idfit.structural.observed_point import ObservedPoint, Trajectory
 from idfit.structural.program import CannotDecideError
-from idfit.structural.rational import null_space, product, reciprocal
+from idfit.structural.rational import null_space, reciprocal
 
 MOST_TERMS = 1200
-"""Of an equation that is looked at."""
+"""Of an equation that is evaluated as a whole."""
+_MOST_OF_FACE = 300
+_MOST_FACES = 8  # that are tried
 _EXTRA_ORDERS = 3
 
 Exponents = tuple[int, ...]
 
 
 class CoefficientValues:
-    """All coefficients of the input-output equations of experiments that have the same dynamics.
+    """The coefficients of the input-output equations of experiments that have the same dynamics.
 
     base (coefficient,) : at the point. labels (coefficient,) : the quotient of two with the same label is
     told; -1 where nothing is told.
     """
 
     def __init__(self, point: ObservedPoint, experiments: Sequence[int], dynamics: Dynamics):
-        self.point, self.experiment = point, experiments[0]
-        elimination, relations = _relations(point, self.experiment, dynamics, point.values)
+        self.point, self.experiment, self.dynamics = point, experiments[0], dynamics
         if not dynamics.inputs:
-            # fewer variables make the same work faster
-            dynamics = replace(dynamics, highest=max(elimination.order.values()))
-            elimination, relations = _relations(point, self.experiment, dynamics, point.values)
-        self.dynamics = dynamics
-        self._monomials = [
-            (leader, sorted(terms) if 1 < len(terms) <= MOST_TERMS else []) for leader, terms in relations
-        ]
+            # the orders that occur are known before the last resultant; fewer variables make it faster
+            first = self._eliminated(point.values, last_step=lambda poly, by, name: poly)
+            first.relations()
+            self.dynamics = replace(dynamics, highest=max(first.order.values()))
+        elimination = self._eliminated(point.values)
+        relations = elimination.relations()
+        self._leaders = [r.leader for r in relations]
+        told = [self._told(r, experiments, elimination.ring) for r in relations]
+        self._face: _Face | None = None
+        self._monomials = [sorted(r.poly.to_dict()) for r in relations]
+        if max(map(len, self._monomials)) > MOST_TERMS:
+            self._face = self._chosen_face(relations, elimination.ring)
         self.base = self._in_order(relations)
-        labels = [np.zeros(0, dtype=np.int64)]
-        for _, monomials in self._monomials:
-            before = sum(map(len, labels))
-            base = self.base[before : before + len(monomials)]
-            told = self._told(monomials, base, experiments, elimination.ring)
-            labels.append(np.where(told < 0, -1, told + before))
+        before, labels = 0, [np.zeros(0, dtype=np.int64)]
+        for of_all, relation, kept in zip(told, relations, self._monomials, strict=True):
+            label = dict(zip(sorted(relation.poly.to_dict()), of_all.tolist(), strict=True))
+            labels.append(
+                np.array([label[m] + before if label[m] >= 0 else -1 for m in kept], dtype=np.int64)
+            )
+            before += len(label)
         self.labels = np.concatenate(labels)
 
     def at(self, values: Mapping[str, int]) -> np.ndarray | None:
         """(coefficient,) residues, each equation with a factor of its own; None if the point is special."""
         try:
-            _, relations = _relations(self.point, self.experiment, self.dynamics, values)
+            relations = self._eliminated(values, self._face).relations()
         except CannotDecideError:
             return None
-        if [leader for leader, _ in relations] != [leader for leader, _ in self._monomials]:
+        if [r.leader for r in relations] != self._leaders:
             return None
-        for (_, terms), (_, monomials) in zip(relations, self._monomials, strict=True):
-            if monomials and not terms.keys() <= set(monomials):
-                return None
         return self._in_order(relations)
 
-    def _in_order(self, relations: Sequence[tuple[str, Mapping[Exponents, int]]]) -> np.ndarray:
-        pairs = zip(relations, self._monomials, strict=True)
-        entries = [terms.get(m, 0) for (_, terms), (_, monomials) in pairs for m in monomials]
+    def _eliminated(self, values: Mapping[str, int], last_step: Any = None) -> Elimination:
+        dynamics = self.dynamics
+        trajectory = Trajectory(self.point, self.experiment, dynamics.n_derivatives + 2, values)
+        return Elimination(dynamics, (), values, trajectory.values(dynamics), self.point.prime, last_step)
+
+    def _in_order(self, relations: Sequence[Relation]) -> np.ndarray:
+        entries: list[int] = []
+        for relation, monomials in zip(relations, self._monomials, strict=True):
+            terms = relation.poly.to_dict()
+            entries += [int(terms.get(m, 0)) for m in monomials]
         return np.array(entries, dtype=np.int64)
 
-    def _told(
-        self, monomials: Sequence[Exponents], base: np.ndarray, experiments: Sequence[int], ring: Ring
-    ) -> np.ndarray:
-        if not monomials:
-            return base
-        n, prime = len(monomials) + _EXTRA_ORDERS, self.point.prime
-        matrices = []
+    def _told(self, relation: Relation, experiments: Sequence[int], ring: Ring) -> np.ndarray:
+        """Labels of its coefficients."""
+        terms, prime = relation.poly.to_dict(), self.point.prime
+        monomials = sorted(terms)
+        size = len(monomials)
+        n, rows = size + _EXTRA_ORDERS, []
         for i in experiments:
             trajectory = Trajectory(self.point, i, n + self.dynamics.n_derivatives + 1)
             series = trajectory.series(self.dynamics, ring, n)
-            matrix = wronskian([{m: 1} for m in monomials], series, n, prime)
-            matrices.append(np.array([int(c) for c in matrix.entries()], dtype=np.int64).reshape(n, -1))
-        rows = np.concatenate(matrices)
-        if product(rows, base[:, np.newaxis], prime).any():  # a special point, at which it is no relation
-            return np.full(len(base), -1)
-        return proportional(null_space(rows, prime), prime)
+            rows.append(wronskian([{m: 1} for m in monomials], series, n, prime))
+        holds = flint.nmod_mat(size, 1, [int(terms[m]) for m in monomials], prime)
+        if any((matrix * holds).rank() for matrix in rows):  # a special point, at which it is no relation
+            return np.full(size, -1)
+        if any(matrix.rank() == size - 1 for matrix in rows):
+            return np.zeros(size, dtype=np.int64)
+        if size > MOST_TERMS:
+            return np.full(size, -1)
+        entries = [[int(c) for c in matrix.entries()] for matrix in rows]
+        table = np.array(entries, dtype=np.int64).reshape(-1, size)
+        return proportional(null_space(table, prime), prime)
+
+    def _chosen_face(self, relations: Sequence[Relation], ring: Ring) -> _Face | None:
+        """One with many terms that is found again; its monomials are those of this from then on."""
+        everything = self._monomials
+        longest = relations[int(np.argmax([len(m) for m in everything]))]
+        for zero in _faces(longest.poly, ring):
+            places = [ring.index[name] for name in zero]
+            self._monomials = [[m for m in all_ if not any(m[k] for k in places)] for all_ in everything]
+            face = _Face.of(ring, zero, longest.poly)
+            if face is None:
+                continue
+            self._face = face
+            expected, found = self._in_order(relations), self.at(self.point.values)
+            if found is not None and self._is_multiple(found, expected):
+                return face
+        self._monomials = [m if len(m) <= MOST_TERMS else [] for m in everything]
+        return None
+
+    def _is_multiple(self, found: np.ndarray, expected: np.ndarray) -> bool:
+        """Of each equation."""
+        ends = np.cumsum([len(m) for m in self._monomials])[:-1]
+        pairs = zip(np.split(found, ends), np.split(expected, ends), strict=True)
+        labels = [proportional(np.stack(pair, axis=1).T, self.point.prime) for pair in pairs if pair[0].size]
+        return all(len(set(one.tolist())) == 1 for one in labels)
 
 
-def _relations(
-    point: ObservedPoint, experiment: int, dynamics: Dynamics, values: Mapping[str, int]
-) -> tuple[Elimination, list[tuple[str, dict[Exponents, int]]]]:
-    """(leader, {monomial: coefficient}) of each input-output equation at these numbers."""
-    trajectory = Trajectory(point, experiment, dynamics.n_derivatives + 2, values)
-    elimination = Elimination(dynamics, (), values, trajectory.values(dynamics), point.prime)
-    relations = [
-        (r.leader, {m: int(c) for m, c in r.poly.to_dict().items()}) for r in elimination.relations()
-    ]
-    return elimination, relations
+@dataclass(frozen=True)
+class _Face:
+    """What is left of an equation where some names are zero: a monomial times an irreducible polynomial.
+
+    support : monomials of the latter.
+    """
+
+    ring: Ring
+    zero: frozenset[str]
+    factor: Any
+    support: frozenset[Exponents]
+
+    @classmethod
+    def of(cls, ring: Ring, zero: Sequence[str], poly: Any) -> _Face | None:
+        """None if it is not irreducible."""
+        left = _where_zero(ring, frozenset(zero), poly)
+        content = left.term_content()
+        left = left // content
+        factors = left.factor()[1]
+        if len(factors) != 1 or factors[0][1] != 1:
+            return None
+        return cls(ring, frozenset(zero), content, frozenset(left.to_dict()))
+
+    def __call__(self, poly: Any, by: Any, name: str) -> Any:
+        """The face of what follows from both equations without the name.
+
+        Errors: `CannotDecideError` if not one factor has the monomials of the face.
+        """
+        poly, by = (_where_zero(self.ring, self.zero, f) for f in (poly, by))
+        result = poly.resultant(by, self.ring.index[name])
+        if result.is_zero():
+            raise CannotDecideError("a resultant is zero")
+        found = [f for f, _ in result.factor()[1] if frozenset(f.to_dict()) == self.support]
+        if len(found) != 1:
+            raise CannotDecideError("a face is not found again")
+        return found[0] * self.factor
+
+
+def _where_zero(ring: Ring, zero: frozenset[str], poly: Any) -> Any:
+    places = [ring.index[name] for name in zero]
+    terms = {m: c for m, c in poly.to_dict().items() if not any(m[k] for k in places)}
+    return ring.context.from_dict(terms)
+
+
+def _faces(poly: Any, ring: Ring) -> Iterator[tuple[str, ...]]:
+    """Names to be zero, those first that leave many terms among those that leave few enough."""
+    exponents = np.array(list(poly.to_dict()), dtype=np.int64)
+    names = [name for name in ring.names if exponents[:, ring.index[name]].any()]
+    sizes = {
+        zero: int((~exponents[:, [ring.index[n] for n in zero]].any(axis=1)).sum())
+        for k in (1, 2, 3)
+        for zero in itertools.combinations(names, k)
+    }
+    few = [zero for zero, size in sizes.items() if 1 < size <= _MOST_OF_FACE]
+    yield from sorted(few, key=lambda zero: -sizes[zero])[:_MOST_FACES]
 
 
 def proportional(vectors: np.ndarray, prime: int) -> np.ndarray:

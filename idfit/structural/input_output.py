@@ -12,7 +12,7 @@ All of it is computed modulo a prime; names whose values are known, or may be fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -169,10 +169,20 @@ class Elimination:
     """The way from the equations of states and outputs to those of outputs alone.
 
     symbols : unknowns that stay symbols; numbers : residues of all other unknown and known names; values :
-    of all jets and symbols on one trajectory.
+    of all jets and symbols on one trajectory. last_step : makes the equation without the last state, from two
+    equations and the state, in place of their resultant.
     """
 
-    def __init__(self, dynamics: Dynamics, symbols: Sequence[str], numbers, values, prime: int):
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        symbols: Sequence[str],
+        numbers: Mapping[str, int],
+        values: Mapping[str, int],
+        prime: int,
+        last_step: Callable[[Any, Any, str], Any] | None = None,
+    ):
+        self.last_step = last_step
         self.dynamics, self.n_outputs = dynamics, len(dynamics.outputs)
         moving = (*dynamics.outputs, *dynamics.inputs)
         orders = range(dynamics.n_derivatives + 1)
@@ -251,6 +261,8 @@ class Elimination:
         """What follows from both equations without the name."""
         if not self.ring.degree(poly, name):
             return poly
+        if self.last_step is not None and not self.of_state:
+            return self.last_step(poly, by, name)
         return self._relevant(poly.resultant(by, self.ring.index[name]))
 
     def _vanishes(self, poly: Any) -> bool:
