@@ -9,14 +9,15 @@ One experiment tells the space of all c with Σ_i c_i f_i(t) = 0. Two coefficien
 other if their quotient is the same throughout that space, whether or not it holds c alone (the Wronskian of
 the f_i has then not the rank n - 1).
 
-Of a long equation only a face is evaluated, the terms without certain derivatives: these are zero in the last
-resultant, which costs a hundredth then. The factor that is the face has known monomials.
+Of a long equation only faces are evaluated: a face is what is left where certain derivatives are zero, and if
+these are zero in the last resultant already, it takes a hundredth of the time. The face is known by its
+monomials among the factors. Faces that share monomials have their factors from these.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,10 +30,12 @@ from idfit.structural.observed_point import ObservedPoint, Trajectory
 from idfit.structural.program import CannotDecideError
 from idfit.structural.rational import null_space, reciprocal
 
-MOST_TERMS = 1200
-"""Of an equation that is evaluated as a whole."""
-_MOST_OF_FACE = 300
-_MOST_FACES = 8  # that are tried
+# terms of an equation
+_MOST_COMPARED = 2000  # whose Wronskian is computed
+_MOST_REDUCED = 1000  # whose Wronskian is reduced where its rank does not say that all is told
+_MOST_EVALUATED = 800  # which is evaluated as a whole
+_MOST_OF_FACE = 100
+_N_FACES, _TRIED = 4, 30
 _EXTRA_ORDERS = 3
 
 Exponents = tuple[int, ...]
@@ -56,10 +59,13 @@ class CoefficientValues:
         relations = elimination.relations()
         self._leaders = [r.leader for r in relations]
         told = [self._told(r, experiments, elimination.ring) for r in relations]
-        self._face: _Face | None = None
         self._monomials = [sorted(r.poly.to_dict()) for r in relations]
-        if max(map(len, self._monomials)) > MOST_TERMS:
-            self._face = self._chosen_face(relations, elimination.ring)
+        self._faces: _Faces | None = None
+        longest = int(np.argmax([len(m) for m in self._monomials]))
+        if len(self._monomials[longest]) > _MOST_EVALUATED and told[longest].max() >= 0:
+            self._faces = _Faces.of(elimination.ring, relations[longest].poly)
+            self._monomials[longest] = sorted(self._faces.monomials)
+        self._monomials = [m if len(m) <= _MOST_EVALUATED else [] for m in self._monomials]
         self.base = self._in_order(relations)
         before, labels = 0, [np.zeros(0, dtype=np.int64)]
         for of_all, relation, kept in zip(told, relations, self._monomials, strict=True):
@@ -73,7 +79,7 @@ class CoefficientValues:
     def at(self, values: Mapping[str, int]) -> np.ndarray | None:
         """(coefficient,) residues, each equation with a factor of its own; None if the point is special."""
         try:
-            relations = self._eliminated(values, self._face).relations()
+            relations = self._eliminated(values, self._faces).relations()
         except CannotDecideError:
             return None
         if [r.leader for r in relations] != self._leaders:
@@ -97,9 +103,11 @@ class CoefficientValues:
         terms, prime = relation.poly.to_dict(), self.point.prime
         monomials = sorted(terms)
         size = len(monomials)
+        if size > _MOST_COMPARED:
+            return np.full(size, -1)
         n, rows = size + _EXTRA_ORDERS, []
         for i in experiments:
-            trajectory = Trajectory(self.point, i, n + self.dynamics.n_derivatives + 1)
+            trajectory = Trajectory(self.point, i, n + self.dynamics.n_derivatives + 1, self.point.values)
             series = trajectory.series(self.dynamics, ring, n)
             rows.append(wronskian([{m: 1} for m in monomials], series, n, prime))
         holds = flint.nmod_mat(size, 1, [int(terms[m]) for m in monomials], prime)
@@ -107,92 +115,90 @@ class CoefficientValues:
             return np.full(size, -1)
         if any(matrix.rank() == size - 1 for matrix in rows):
             return np.zeros(size, dtype=np.int64)
-        if size > MOST_TERMS:
+        if size > _MOST_REDUCED:
             return np.full(size, -1)
         entries = [[int(c) for c in matrix.entries()] for matrix in rows]
         table = np.array(entries, dtype=np.int64).reshape(-1, size)
         return proportional(null_space(table, prime), prime)
 
-    def _chosen_face(self, relations: Sequence[Relation], ring: Ring) -> _Face | None:
-        """One with many terms that is found again; its monomials are those of this from then on."""
-        everything = self._monomials
-        longest = relations[int(np.argmax([len(m) for m in everything]))]
-        for zero in _faces(longest.poly, ring):
-            places = [ring.index[name] for name in zero]
-            self._monomials = [[m for m in all_ if not any(m[k] for k in places)] for all_ in everything]
-            face = _Face.of(ring, zero, longest.poly)
-            if face is None:
-                continue
-            self._face = face
-            expected, found = self._in_order(relations), self.at(self.point.values)
-            if found is not None and self._is_multiple(found, expected):
-                return face
-        self._monomials = [m if len(m) <= MOST_TERMS else [] for m in everything]
-        return None
-
-    def _is_multiple(self, found: np.ndarray, expected: np.ndarray) -> bool:
-        """Of each equation."""
-        ends = np.cumsum([len(m) for m in self._monomials])[:-1]
-        pairs = zip(np.split(found, ends), np.split(expected, ends), strict=True)
-        labels = [proportional(np.stack(pair, axis=1).T, self.point.prime) for pair in pairs if pair[0].size]
-        return all(len(set(one.tolist())) == 1 for one in labels)
-
 
 @dataclass(frozen=True)
 class _Face:
-    """What is left of an equation where some names are zero: a monomial times an irreducible polynomial.
+    """What is left of an equation where these names are zero: `content`, a monomial, times an irreducible
+    polynomial with the monomials `support`."""
 
-    support : monomials of the latter.
-    """
-
-    ring: Ring
-    zero: frozenset[str]
-    factor: Any
+    zero: tuple[str, ...]
+    content: Any
     support: frozenset[Exponents]
 
-    @classmethod
-    def of(cls, ring: Ring, zero: Sequence[str], poly: Any) -> _Face | None:
-        """None if it is not irreducible."""
-        left = _where_zero(ring, frozenset(zero), poly)
-        content = left.term_content()
-        left = left // content
-        factors = left.factor()[1]
-        if len(factors) != 1 or factors[0][1] != 1:
+    def found(self, ring: Ring, poly: Any, by: Any, name: str) -> dict[Exponents, int] | None:
+        """The face of what follows from both equations without the name, up to a factor; None if not one
+        factor has its monomials."""
+        poly, by = (_where_zero(ring, self.zero, f) for f in (poly, by))
+        result = poly.resultant(by, ring.index[name])
+        if result.is_zero():
             return None
-        return cls(ring, frozenset(zero), content, frozenset(left.to_dict()))
+        alike = [f for f, _ in result.factor()[1] if self.support == set(f.to_dict())]
+        if len(alike) != 1:
+            return None
+        return {m: int(c) for m, c in (alike[0] * self.content).to_dict().items()}
+
+
+class _Faces:
+    """Some faces of an equation that have monomials in common; a `last_step` of `Elimination`."""
+
+    def __init__(self, ring: Ring):
+        self.ring = ring
+        self.faces: list[_Face] = []
+        self.monomials: set[Exponents] = set()
+
+    @classmethod
+    def of(cls, ring: Ring, poly: Any) -> _Faces:
+        """Each with as many monomials that no other has as can be."""
+        result = cls(ring)
+        exponents = np.array(list(poly.to_dict()), dtype=np.int64)
+        names = [name for name in ring.names if exponents[:, ring.index[name]].any()]
+        size = {
+            zero: int((~exponents[:, [ring.index[n] for n in zero]].any(axis=1)).sum())
+            for k in (1, 2, 3)
+            for zero in itertools.combinations(names, k)
+        }
+        few = sorted((z for z in size if 1 < size[z] <= _MOST_OF_FACE), key=lambda z: -size[z])[:_TRIED]
+        parts = {zero: _where_zero(ring, zero, poly) for zero in few}
+        while parts and len(result.faces) < _N_FACES:
+            best = max(parts, key=lambda z: len(parts[z].to_dict().keys() - result.monomials))
+            result._add(best, parts.pop(best))
+        return result
+
+    def _add(self, zero: tuple[str, ...], part: Any) -> None:
+        """If it is irreducible and not apart from the others."""
+        content, monomials = part.term_content(), set(part.to_dict())
+        factors = (part // content).factor()[1]
+        joined = not self.faces or self.monomials & monomials
+        if joined and not monomials <= self.monomials and len(factors) == 1 and factors[0][1] == 1:
+            self.faces.append(_Face(zero, content, frozenset((part // content).to_dict())))
+            self.monomials |= monomials
 
     def __call__(self, poly: Any, by: Any, name: str) -> Any:
-        """The face of what follows from both equations without the name.
+        prime = self.ring.prime
+        terms: dict[Exponents, int] = {}
+        for face in self.faces:
+            found = face.found(self.ring, poly, by, name)
+            if found is None:
+                return None
+            shared = sorted(found.keys() & terms.keys())
+            scale = terms[shared[0]] * pow(found[shared[0]], -1, prime) % prime if shared else 1
+            found = {m: c * scale % prime for m, c in found.items()}
+            if any(found[m] != terms[m] for m in shared):
+                return None
+            terms |= found
+        return self.ring.context.from_dict(terms) if terms else None
 
-        Errors: `CannotDecideError` if not one factor has the monomials of the face.
-        """
-        poly, by = (_where_zero(self.ring, self.zero, f) for f in (poly, by))
-        result = poly.resultant(by, self.ring.index[name])
-        if result.is_zero():
-            raise CannotDecideError("a resultant is zero")
-        found = [f for f, _ in result.factor()[1] if frozenset(f.to_dict()) == self.support]
-        if len(found) != 1:
-            raise CannotDecideError("a face is not found again")
-        return found[0] * self.factor
 
-
-def _where_zero(ring: Ring, zero: frozenset[str], poly: Any) -> Any:
+def _where_zero(ring: Ring, zero: Sequence[str], poly: Any) -> Any:
     places = [ring.index[name] for name in zero]
     terms = {m: c for m, c in poly.to_dict().items() if not any(m[k] for k in places)}
     return ring.context.from_dict(terms)
-
-
-def _faces(poly: Any, ring: Ring) -> Iterator[tuple[str, ...]]:
-    """Names to be zero, those first that leave many terms among those that leave few enough."""
-    exponents = np.array(list(poly.to_dict()), dtype=np.int64)
-    names = [name for name in ring.names if exponents[:, ring.index[name]].any()]
-    sizes = {
-        zero: int((~exponents[:, [ring.index[n] for n in zero]].any(axis=1)).sum())
-        for k in (1, 2, 3)
-        for zero in itertools.combinations(names, k)
-    }
-    few = [zero for zero, size in sizes.items() if 1 < size <= _MOST_OF_FACE]
-    yield from sorted(few, key=lambda zero: -sizes[zero])[:_MOST_FACES]
 
 
 def proportional(vectors: np.ndarray, prime: int) -> np.ndarray:

@@ -96,14 +96,13 @@ def wronskian(
             known[factors] = of_monomial(before).mul_low(series[place], n_orders)
         return known[factors]
 
-    result = flint.nmod_mat(n_orders, len(functions), prime)
-    for i, jets in enumerate(functions):
+    entries: list[int] = []
+    for jets in functions:
         total = flint.nmod_poly([0], prime)
         for exponents, c in jets.items():
             total += of_monomial(tuple((k, e) for k, e in enumerate(exponents) if e)) * c
-        for order, c in enumerate(total.coeffs()):
-            result[order, i] = int(c)
-    return result
+        entries += [int(c) for c in total.coeffs()] + [0] * (n_orders - len(total))
+    return flint.nmod_mat(len(functions), n_orders, entries, prime).transpose()
 
 
 def n_orders_of(n_coefficients: int) -> int:

@@ -17,8 +17,9 @@ from idfit.structural.question_text import to_plain
 _CHILD = "idfit.structural.global_child"
 # of the time that is left
 _SHORT = 0.1  # for a first attempt with input-output equations
-_SHARE = 0.4  # for another one, and for quotients of their coefficients
-_TO_ANSWER = 0.8  # of its time after which a search begins nothing new
+_FOR_QUOTIENTS = 0.75  # of their coefficients
+_SHARE = 0.4  # for another attempt
+_TO_ANSWER = 0.9  # of its time after which a search begins nothing new
 _REPEATED = 0.25  # a proof that took no more than this share of the time is repeated at another point
 
 Outputs = dict[int, list[int]]
@@ -103,7 +104,7 @@ class _Search:
     def _by_quotients(self) -> None:
         if not self._goes_on or not self.question.generic:
             return
-        begin, seconds = time.monotonic(), _SHARE * self._left
+        begin, seconds = time.monotonic(), _FOR_QUOTIENTS * self._left
         request = {**self._request("quotients"), "seconds": _TO_ANSWER * seconds}
         answer = ask_within(_CHILD, request, seconds) or {}
         points = "at 1 random point"

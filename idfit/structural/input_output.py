@@ -170,7 +170,7 @@ class Elimination:
 
     symbols : unknowns that stay symbols; numbers : residues of all other unknown and known names; values :
     of all jets and symbols on one trajectory. last_step : makes the equation without the last state, from two
-    equations and the state, in place of their resultant.
+    equations and the state, in place of their resultant, or None.
     """
 
     def __init__(
@@ -262,7 +262,9 @@ class Elimination:
         if not self.ring.degree(poly, name):
             return poly
         if self.last_step is not None and not self.of_state:
-            return self.last_step(poly, by, name)
+            made = self.last_step(poly, by, name)
+            if made is not None:
+                return made
         return self._relevant(poly.resultant(by, self.ring.index[name]))
 
     def _vanishes(self, poly: Any) -> bool:

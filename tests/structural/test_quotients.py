@@ -7,7 +7,7 @@ import pytest
 
 from idfit.model import Model
 from idfit.results import StructuralVerdict
-from idfit.structural import global_verdicts
+from idfit.structural import coefficient_values, global_verdicts
 from idfit.structural.coefficient_values import CoefficientValues, proportional
 from idfit.structural.from_model import question_of_model
 from idfit.structural.input_output import Dynamics
@@ -15,6 +15,7 @@ from idfit.structural.local import assess_locally
 from idfit.structural.observed_point import ObservedPoint
 from idfit.structural.question import Question
 from idfit.structural.quotient_verdicts import unique_by_quotients
+from idfit.structural.rational import reciprocal
 from idfit.structural.simple_quotients import Pairs, Quotient, Round
 from tests.structural.ground_truth import by_name, model_of, needs_references, options_of
 
@@ -82,6 +83,30 @@ def is_constant(polynomial: dict) -> bool:
 def slopes(quotient: Quotient) -> int:
     """How many different coefficients its sum of three unknowns has."""
     return len(set(max(quotient.above, quotient.below, key=len).values()))
+
+
+@needs_references
+def test_faces_of_a_long_equation_have_its_coefficients(monkeypatch):
+    record = by_name("SIbench_SIWR_original")
+    question = question_of_model(model_of(record))
+    everything = values_of(question)
+    monkeypatch.setattr(coefficient_values, "_MOST_EVALUATED", 500)
+    faces = values_of(question)
+    assert 100 < len(faces.base) < len(everything.base)  # of more than one face
+    changed = {n: v + 1 for n, v in faces.point.values.items()}
+    whole, part = everything.at(changed), faces.at(changed)
+    assert whole is not None
+    assert part is not None
+    prime = faces.point.prime
+    # coefficients at two points, up to factors, tell which of all are those of the faces
+    assert growth(faces.base, part, prime) <= growth(everything.base, whole, prime)
+    assert unique(model_of(record)) == set(record["parameters"])
+
+
+def growth(first: np.ndarray, second: np.ndarray, prime: int) -> set[tuple[int, int]]:
+    """(c_i/c_j at the first point, at the second) of all pairs."""
+    quotients = [c[:, np.newaxis] * reciprocal(c, prime) % prime for c in (first, second)]
+    return set(zip(*(q.ravel().tolist() for q in quotients), strict=True))
 
 
 def test_labels_join_columns_that_are_multiples():
@@ -163,7 +188,9 @@ def test_published_verdicts(name):
 
 @needs_references
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIbench_MAPK_model_5_outputs", "SIbench_Pivastatin"])
+@pytest.mark.parametrize(
+    "name", ["SIbench_MAPK_model_5_outputs", "SIbench_Pivastatin", "SIbench_SEAIJRC_Covid_model"]
+)
 def test_published_verdicts_of_large_models(name):
     record = by_name(name)
     found = unique(model_of(record), **options_of(record))
