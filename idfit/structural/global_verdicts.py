@@ -18,8 +18,8 @@ _CHILD = "idfit.structural.global_child"
 # of the time that is left
 _SHORT = 0.1  # for a first attempt with input-output equations
 _FOR_QUOTIENTS = 0.75  # of their coefficients
-_SHARE = 0.4  # for another attempt
-_TO_ANSWER = 0.9  # of its time after which a search begins nothing new
+_SHARE = 0.5  # for another attempt
+_TO_ANSWER = 0.8  # of its time after which a search begins nothing new: a new child takes some to begin
 _REPEATED = 0.25  # a proof that took no more than this share of the time is repeated at another point
 
 Outputs = dict[int, list[int]]
@@ -107,17 +107,19 @@ class _Search:
         begin, seconds = time.monotonic(), _FOR_QUOTIENTS * self._left
         request = {**self._request("quotients"), "seconds": _TO_ANSWER * seconds}
         answer = ask_within(_CHILD, request, seconds) or {}
+        found, unique = answer.get("found", []), answer.get("unique", [])
         points = "at 1 random point"
-        if answer and time.monotonic() - begin < _REPEATED * self._left:
+        if (found or unique) and time.monotonic() - begin < _REPEATED * self._left:
             again = ask_within(_CHILD, {**request, "seed": self.seed + 1}, seconds)
-            if again is not None:
-                answer = {kind: sorted({*answer[kind]} & {*again[kind]}) for kind in answer}
+            if again is not None and "found" in again:
+                found = [i for i in found if i in again["found"]]
+                unique = [n for n in unique if n in again["unique"]]
                 points = "at 2 random points"
         how = f"quotients of coefficients of the input-output equations have one solution for it, {points}"
-        for i in map(int, answer.get("found", ())):
+        for i in map(int, found):
             self.decided[i] = Decision(StructuralVerdict.GLOBAL, how)
             self.open.remove(i)
-        self.unique |= set(answer.get("unique", ()))
+        self.unique |= set(unique)
 
     def _request(self, method: str) -> dict[str, Any]:
         return {
