@@ -83,9 +83,10 @@ def _independent(polys: list, jets: list[Jets], prime: int) -> tuple[list, list[
 
 
 def wronskian(
-    coefficients: Coefficients, series: Mapping[int, Any], n_orders: int, prime: int
+    functions: Sequence[Jets], series: Mapping[int, Any], n_orders: int, prime: int
 ) -> flint.nmod_mat:
-    """Taylor coefficients (order, i) of the f_i; `series` : of each jet, by its place among the names."""
+    """Taylor coefficients (order, i) of functions f_i of jets; `series` : of each jet, by its place among the
+    names."""
     known: dict[tuple[tuple[int, int], ...], Any] = {(): flint.nmod_poly([1], prime)}
 
     def of_monomial(factors: tuple[tuple[int, int], ...]) -> Any:
@@ -95,14 +96,13 @@ def wronskian(
             known[factors] = of_monomial(before).mul_low(series[place], n_orders)
         return known[factors]
 
-    result = flint.nmod_mat(n_orders, len(coefficients), prime)
-    for i, jets in enumerate(coefficients.of_jets):
+    entries: list[int] = []
+    for jets in functions:
         total = flint.nmod_poly([0], prime)
         for exponents, c in jets.items():
             total += of_monomial(tuple((k, e) for k, e in enumerate(exponents) if e)) * c
-        for order, c in enumerate(total.coeffs()):
-            result[order, i] = int(c)
-    return result
+        entries += [int(c) for c in total.coeffs()] + [0] * (n_orders - len(total))
+    return flint.nmod_mat(len(functions), n_orders, entries, prime).transpose()
 
 
 def n_orders_of(n_coefficients: int) -> int:

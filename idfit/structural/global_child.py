@@ -10,10 +10,12 @@ from typing import Any
 
 from idfit.formats.child import serve
 from idfit.structural.global_fibre import decide_by_fibre
-from idfit.structural.input_output_verdicts import ObservedPoint, Part
+from idfit.structural.input_output_verdicts import Part
+from idfit.structural.observed_point import ObservedPoint
 from idfit.structural.program import CannotDecideError
 from idfit.structural.question import NotRationalError, Question
 from idfit.structural.question_text import from_plain
+from idfit.structural.quotient_verdicts import unique_by_quotients
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +58,19 @@ def _by_fibre(question: Question, request: dict[str, Any]) -> dict[str, Any]:
     return {"found": {i: [int(verdict), how] for i, (verdict, how) in found.items()}}
 
 
-_METHODS = {"input-output": _by_input_output, "fibre": _by_fibre}
+def _by_quotients(question: Question, request: dict[str, Any]) -> dict[str, Any]:
+    """``{"found": [quantities that are unique], "unique": [names]}``.
+
+    The request also holds the seconds after which to say what was found by then.
+    """
+    formulas = {str(i): question.quantities[i].formula for i in request["quantities"]}
+    found, unique = unique_by_quotients(
+        question, formulas, request["unique"], request["seed"], request["seconds"]
+    )
+    return {"found": found, "unique": unique}
+
+
+_METHODS = {"input-output": _by_input_output, "quotients": _by_quotients, "fibre": _by_fibre}
 
 if __name__ == "__main__":
     serve(answer, opens_files=True)

@@ -15,7 +15,11 @@ from idfit.structural.question import Question
 from idfit.structural.question_text import to_plain
 
 _CHILD = "idfit.structural.global_child"
-_SHARE = 0.4  # of the time that is left for the input-output equations of everything
+# of the time that is left
+_SHORT = 0.1  # for a first attempt with input-output equations
+_FOR_QUOTIENTS = 0.75  # of their coefficients
+_SHARE = 0.5  # for another attempt
+_TO_ANSWER = 0.8  # of its time after which a search begins nothing new: a new child takes some to begin
 _REPEATED = 0.25  # a proof that took no more than this share of the time is repeated at another point
 
 Outputs = dict[int, list[int]]
@@ -60,17 +64,26 @@ class _Search:
 
     def run(self) -> None:
         if self.question.orders is None and not self.question.constraints:
-            for outputs in _parts(self.question):
-                if self.open and not self.reason:
-                    self._by_input_output(outputs)
-        if self.open and not self.reason:
+            late = [part for part in _parts(self.question) if not self._by_input_output(part, _SHORT)]
+            if late:
+                self._by_quotients()
+            for part in late:
+                self._by_input_output(part, _SHARE)
+        if self._goes_on:
             self._by_fibre()
+
+    @property
+    def _goes_on(self) -> bool:
+        return bool(self.open) and not self.reason
 
     @property
     def _left(self) -> float:
         return self.end - time.monotonic()
 
-    def _by_input_output(self, outputs: Outputs) -> None:
+    def _by_input_output(self, outputs: Outputs, share: float) -> bool:
+        """False if the time was too short."""
+        if not self._goes_on:
+            return True
         everything = outputs == _all_outputs(self.question)
         request = {
             **self._request("input-output"),
@@ -78,14 +91,35 @@ class _Search:
             "counts": everything and _starts_say_nothing(self.question),
         }
         begin = time.monotonic()
-        answer = ask_within(_CHILD, request, _SHARE * self._left)
+        answer = ask_within(_CHILD, request, share * self._left)
         if answer is None or "reason" in answer:
             self.reason = "" if answer is None else answer["reason"]
-            return
+            return answer is not None
         again = None
         if time.monotonic() - begin < _REPEATED * self._left:
             again = ask_within(_CHILD, {**request, "seed": self.seed + 1}, self._left)
         self._take(answer, again)
+        return True
+
+    def _by_quotients(self) -> None:
+        if not self._goes_on or not self.question.generic:
+            return
+        begin, seconds = time.monotonic(), _FOR_QUOTIENTS * self._left
+        request = {**self._request("quotients"), "seconds": _TO_ANSWER * seconds}
+        answer = ask_within(_CHILD, request, seconds) or {}
+        found, unique = answer.get("found", []), answer.get("unique", [])
+        points = "at 1 random point"
+        if (found or unique) and time.monotonic() - begin < _REPEATED * self._left:
+            again = ask_within(_CHILD, {**request, "seed": self.seed + 1}, seconds)
+            if again is not None and "found" in again:
+                found = [i for i in found if i in again["found"]]
+                unique = [n for n in unique if n in again["unique"]]
+                points = "at 2 random points"
+        how = f"quotients of coefficients of the input-output equations have one solution for it, {points}"
+        for i in map(int, found):
+            self.decided[i] = Decision(StructuralVerdict.GLOBAL, how)
+            self.open.remove(i)
+        self.unique |= set(unique)
 
     def _request(self, method: str) -> dict[str, Any]:
         return {

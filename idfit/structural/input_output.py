@@ -12,7 +12,7 @@ All of it is computed modulo a prime; names whose values are known, or may be fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,13 +88,15 @@ class Ring:
 class Dynamics:
     """x' = odes(x, p, u), y = outputs(x, p, u), with no state that stands still or that no output feels.
 
-    clocks : known functions of time with a constant rate.
+    clocks : known functions of time with a constant rate. highest : order of derivatives, where less than can
+    appear is known to be enough.
     """
 
     odes: dict[str, sympy.Expr]
     outputs: dict[str, sympy.Expr]
     inputs: tuple[str, ...]
     clocks: dict[str, sympy.Rational]
+    highest: int | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, unknowns: Iterable[str]) -> Dynamics:
@@ -134,7 +136,19 @@ class Dynamics:
     @property
     def n_derivatives(self) -> int:
         """The highest order in which an output or an input can appear."""
-        return len(self.odes) + 1
+        return len(self.odes) + 1 if self.highest is None else self.highest
+
+
+def with_the_same(dynamics: Mapping[int, Dynamics]) -> list[list[int]]:
+    """Experiments with the same dynamics together."""
+    groups: list[list[int]] = []
+    for i, one in dynamics.items():
+        same = next((g for g in groups if dynamics[g[0]] == one), None)
+        if same is None:
+            groups.append([i])
+        else:
+            same.append(i)
+    return groups
 
 
 def jet(name: str, order: int) -> str:
@@ -155,10 +169,20 @@ class Elimination:
     """The way from the equations of states and outputs to those of outputs alone.
 
     symbols : unknowns that stay symbols; numbers : residues of all other unknown and known names; values :
-    of all jets and symbols on one trajectory.
+    of all jets and symbols on one trajectory. last_step : makes the equation without the last state, from two
+    equations and the state, in place of their resultant, or None.
     """
 
-    def __init__(self, dynamics: Dynamics, symbols: Sequence[str], numbers, values, prime: int):
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        symbols: Sequence[str],
+        numbers: Mapping[str, int],
+        values: Mapping[str, int],
+        prime: int,
+        last_step: Callable[[Any, Any, str], Any] | None = None,
+    ):
+        self.last_step = last_step
         self.dynamics, self.n_outputs = dynamics, len(dynamics.outputs)
         moving = (*dynamics.outputs, *dynamics.inputs)
         orders = range(dynamics.n_derivatives + 1)
@@ -237,6 +261,10 @@ class Elimination:
         """What follows from both equations without the name."""
         if not self.ring.degree(poly, name):
             return poly
+        if self.last_step is not None and not self.of_state:
+            made = self.last_step(poly, by, name)
+            if made is not None:
+                return made
         return self._relevant(poly.resultant(by, self.ring.index[name]))
 
     def _vanishes(self, poly: Any) -> bool:

@@ -7,13 +7,10 @@ determined locally becomes unique by that. Likewise names that are known, or fou
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import flint
-import numpy as np
 import sympy
 
 from idfit.expressions import names_in
@@ -21,15 +18,12 @@ from idfit.structural.coefficients import (
     Coefficients,
     all_the_same,
     coefficients_of,
-    jet_series,
     n_orders_of,
     told_by,
     wronskian,
 )
-from idfit.structural.input_output import Dynamics, Elimination, Ring, jet
-from idfit.structural.observation import Observer
-from idfit.structural.question import Question
-from idfit.structural.rational import row_echelon
+from idfit.structural.input_output import Dynamics, Elimination, Ring, with_the_same
+from idfit.structural.observed_point import ObservedPoint, Trajectory
 from idfit.structural.solutions import Solutions
 
 LIMIT = 2 * 10**9  # multiplications of one Gröbner basis
@@ -41,67 +35,6 @@ class Finding:
 
     n_values: int
     at_most: bool
-
-
-@dataclass(frozen=True)
-class ObservedPoint:
-    """A random point of a question, with the values of unknowns and known names, and what is free there."""
-
-    observer: Observer
-    seed: int
-    prime: int
-    values: Mapping[str, int]
-    null_space: np.ndarray
-
-    @classmethod
-    def of(cls, question: Question, seed: int) -> ObservedPoint:
-        observer = Observer(question)
-        seen = observer.observe(1, seed)
-        names = (*question.unknowns, *question.known)
-        values = np.concatenate([seen.values[0], seen.known_values[0]]).tolist()
-        return cls(observer, seed, seen.prime, dict(zip(names, values, strict=True)), seen.null_space[0])
-
-    def free(self, names: Sequence[str]) -> list[str]:
-        """A maximal set among these unknowns that outputs do not constrain, the first ones that can be."""
-        columns = [self.observer.question.unknowns.index(name) for name in names]
-        directions = self.null_space[:, columns]
-        if not directions.size:
-            return []
-        return [names[pivot] for pivot in row_echelon(directions, self.prime)[1]]
-
-
-class Trajectory:
-    """Taylor coefficients of one experiment at the point, by the names of `Dynamics`."""
-
-    def __init__(self, point: ObservedPoint, experiment: int, n_orders: int):
-        question, prime = point.observer.question, point.prime
-        taylor = point.observer.taylor(experiment, n_orders, point.seed, prime)
-        names = [name for name, _ in question.experiments[experiment].outputs]
-        self.prime, self.n_orders = prime, n_orders
-        self.taylor = dict(taylor)
-        self.taylor |= {f"output {j}": taylor[name] for j, name in enumerate(names)}
-
-    def values(self, dynamics: Dynamics) -> dict[str, int]:
-        """Of states, clocks and all derivatives."""
-        names = (*dynamics.outputs, *dynamics.inputs)
-        values = {jet(n, k): self._derivative(n, k) for n in names for k in range(dynamics.n_derivatives + 1)}
-        for state in dynamics.odes:
-            values |= {state: self._derivative(state, 0), jet(state, 1): self._derivative(state, 1)}
-        return values | {c: self._derivative(c, 0) for c in dynamics.clocks}
-
-    def _derivative(self, name: str, order: int) -> int:
-        return int(self.taylor[name][order]) * math.factorial(order) % self.prime
-
-    def series(self, dynamics: Dynamics, ring: Ring, n_orders: int) -> dict[int, flint.nmod_poly]:
-        """Of clocks and all derivatives, by their place in the ring."""
-        names = (*dynamics.outputs, *dynamics.inputs)
-        series = {
-            ring.index[jet(n, k)]: jet_series(self.taylor[n], k, n_orders, self.prime)
-            for n in names
-            for k in range(dynamics.n_derivatives + 1)
-        }
-        clocks = {ring.index[c]: jet_series(self.taylor[c], 0, n_orders, self.prime) for c in dynamics.clocks}
-        return series | clocks
 
 
 class Part:
@@ -129,7 +62,7 @@ class Part:
         self.all: list = []
         self.nonzero: list = []
         self.complete = self.prime_ideal = True
-        for experiments in self._distinct():
+        for experiments in with_the_same(self.dynamics):
             self._learn(experiments)
 
     def _presence(self, name: str) -> int:
@@ -138,17 +71,6 @@ class Part:
         return sum(
             f.count(symbol) for d in self.dynamics.values() for f in (*d.odes.values(), *d.outputs.values())
         )
-
-    def _distinct(self) -> list[list[int]]:
-        """Experiments with the same equations together."""
-        groups: list[list[int]] = []
-        for i, dynamics in self.dynamics.items():
-            same = next((g for g in groups if self.dynamics[g[0]] == dynamics), None)
-            if same is None:
-                groups.append([i])
-            else:
-                same.append(i)
-        return groups
 
     def _learn(self, experiments: Sequence[int]) -> None:
         dynamics, prime = self.dynamics[experiments[0]], self.point.prime
@@ -172,7 +94,8 @@ class Part:
         matrices = []
         for i in experiments:
             trajectory = Trajectory(self.point, i, n + dynamics.n_derivatives + 1)
-            matrices.append(wronskian(coefficients, trajectory.series(dynamics, ring, n), n, prime))
+            series = trajectory.series(dynamics, ring, n)
+            matrices.append(wronskian(coefficients.of_jets, series, n, prime))
         told, complete = told_by(matrices, coefficients, prime)
         same, base = all_the_same(coefficients, self.at)
         self.told += same if complete else told

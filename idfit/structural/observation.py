@@ -8,7 +8,7 @@ that a random point is a special one has a probability of about (number of unkno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -161,17 +161,34 @@ class Observer:
         prime that was taken.
         """
         point, prime = self._first_point(seed, prime, n_orders)
-        series, e = point.series[experiment], self.question.experiments[experiment]
-        names = (*e.states, *(name for name, _ in e.outputs), *e.inputs)
-        nodes = (*series.program.states, *series.program.outputs, *series.program.inputs)
-        result = {
-            name: series.w[node, :n_orders, 0].astype(np.int64)
-            for name, node in zip(names, nodes, strict=True)
-        }
         order = (*self.question.unknowns, *self.question.known)
-        return result | {
+        return self._by_name(experiment, point.series[experiment], n_orders) | {
             "": np.array([point.values[n] for n in order], dtype=np.int64),
             "prime": np.array(prime),
+        }
+
+    def taylor_at(
+        self, experiment: int, n_orders: int, values: Mapping[str, int], seed: int, prime: int
+    ) -> dict[str, np.ndarray]:
+        """Taylor coefficients (order,) of states, outputs and inputs, by name, where unknowns and known names
+        have these values.
+
+        Errors: `CannotDecideError` if the equations are not regular there.
+        """
+        rng = np.random.default_rng([seed, prime])
+        series = Series(self.programs[experiment], values, {}, 0, rng, int(rng.integers(1, 2**31)), prime)
+        for _ in range(n_orders):
+            if not series.extend():
+                raise CannotDecideError(_IRREGULAR)
+        return self._by_name(experiment, series, n_orders)
+
+    def _by_name(self, experiment: int, series: Series, n_orders: int) -> dict[str, np.ndarray]:
+        e = self.question.experiments[experiment]
+        names = (*e.states, *(name for name, _ in e.outputs), *e.inputs)
+        nodes = (*series.program.states, *series.program.outputs, *series.program.inputs)
+        return {
+            name: series.w[node, :n_orders, 0].astype(np.int64)
+            for name, node in zip(names, nodes, strict=True)
         }
 
     def _first_point(self, seed: int, prime: int, n_orders: int | None = None) -> tuple[_Point, int]:
