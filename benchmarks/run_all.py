@@ -11,6 +11,7 @@ import datetime
 
 import boehm
 import calibration
+import coverage_prediction
 import engine
 import other_engines
 import petab
@@ -26,7 +27,7 @@ from measuring import ROOT, goal_table
 
 ALL = (
     sensitivities, engine, other_engines, python_share, boehm, profiles, sampling, petab, scale, threads,
-    startup, structure_local, calibration,
+    startup, structure_local, calibration, coverage_prediction,
 )  # fmt: skip
 
 
