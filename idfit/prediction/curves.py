@@ -159,15 +159,22 @@ def telling_times(times: np.ndarray, courses: Sequence[np.ndarray]) -> np.ndarra
     >>> t = np.linspace(0.0, 1.0, 101)
     >>> len(telling_times(t, [t])), len(telling_times(t, [np.sin(12 * t)]))
     (9, 31)
+    >>> gap = np.where(t > 0.5, np.nan, t)
+    >>> len(telling_times(t, [gap, np.sin(12 * t)])), len(telling_times(t, [np.full(101, np.nan)]))
+    (31, 9)
     """
     chosen = np.unique(np.linspace(0, len(times) - 1, _FEWEST_TIMES).round().astype(int))
-    scaled = [
-        course / np.ptp(course[known]) for course in courses if np.ptp(course[known := np.isfinite(course)])
-    ]
+    ranges = [_range(course) for course in courses]
+    scaled = [course / r for course, r in zip(courses, ranges, strict=True) if r > 0.0]
     while len(chosen) < min(MOST_TIMES, len(times)):
         away = [np.abs(c - np.interp(times, times[chosen], c[chosen])) for c in scaled]
-        worst = np.nan_to_num(np.max(away, axis=0, initial=0.0))
+        worst = np.fmax.reduce(away, axis=0, initial=0.0)
         if worst.max() <= _BENT:
             break
         chosen = np.sort(np.append(chosen, np.argmax(worst)))
     return np.unique(times[chosen])
+
+
+def _range(course: np.ndarray) -> float:
+    finite = course[np.isfinite(course)]
+    return float(np.ptp(finite)) if len(finite) else 0.0
