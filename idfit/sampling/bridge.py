@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from idfit.problem import Objective
+from idfit.problem import Objective, ParameterSpace
 from idfit.sampling.density import Density, failure_arrays, failures_of
 from idfit.sampling.rounds import STAGE, Drawn
 from idfit.sampling.student_mixture import DOF, StudentMixture, fit_mixture
@@ -49,7 +49,7 @@ def bridge_evidence(
     drawn = replace(drawn, failures=drawn.failures + failures_of(results))
     log_z, errors = (np.array([float(r[name]) for r in results]) for name in ("log_z", "error"))
     error = max(math.hypot(*errors) / 2, abs(float(log_z[1] - log_z[0])) / 2)
-    value = float(log_z.mean()) - _log_prior_mass(Density(objective))
+    value = float(log_z.mean()) - _log_prior_mass(objective.parameters)
     found = {"log_evidence": value, "log_evidence_error": error}
     return drawn, found if math.isfinite(value) else {}
 
@@ -111,9 +111,8 @@ def _relative_variance(values: np.ndarray) -> float:
     return float(values.var() / values.mean() ** 2)
 
 
-def _log_prior_mass(density: Density) -> float:
+def _log_prior_mass(space: ParameterSpace) -> float:
     """ln of ∫ prior over the bounds, prior as `Density` has it: 1 per unit of θ without one."""
-    space = density.objective.parameters
     total = 0.0
     for k, prior in enumerate(space.prior):
         if prior is None:

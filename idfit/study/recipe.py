@@ -172,7 +172,7 @@ def check_options(recipe: Recipe) -> list[Finding]:
         tell(("fit", "starts"), recipe.fit.starts, rule, "50 is a good beginning", "P12")
     if (limit := recipe.fit.max_iterations) is not None and not 1 <= limit <= _MAX_ITERATIONS:
         rule = f"must be from 1 to {_MAX_ITERATIONS:,}"
-        tell(("fit", "max_iterations"), limit, rule, "leave it out for 1000", "P12")
+        tell(("fit", "max_iterations"), limit, rule, "leave it out for the usual number", "P12")
     if recipe.seed is not None and not 0 <= recipe.seed <= _MAX_SEED:
         tell(("seed",), recipe.seed, f"must be from 0 to {_MAX_SEED}", "leave it out to draw one", "P12")
     for name, value in recipe.solver.model_dump().items():
